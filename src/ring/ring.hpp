@@ -1,0 +1,150 @@
+// io_uring behind a narrow front: what a shard submits and what comes back (io_uring(7)).
+//
+// One Ring per thread (SINGLE_ISSUER, DEFER_TASKRUN): created and used on the thread that waits on
+// it. Submissions gather and go to the kernel with the next wait(). Each carries a Tag that comes
+// back with its completions.
+#pragma once
+
+#include <liburing.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "buffer/buffer_pool.hpp"
+
+namespace gatepost::ring {
+
+// What the running kernel offers; found out once at start by trying.
+struct Features {
+  bool recv_bundle = false;          // one completion for several buffers (Linux 6.10)
+  bool incremental_buffers = false;  // several completions from one buffer (Linux 6.12)
+  bool socket_commands =
+      false;  // getsockopt through the ring (Linux 6.7): peers of direct descriptors
+  bool multishot_timeout = false;  // Linux 6.4
+};
+
+// A socket or file as the ring names it: a number of the process, or one of the ring's own table.
+struct Descriptor {
+  std::int32_t number = -1;
+  bool direct = false;
+};
+
+// 64 bits that name an operation: what it is, for which slot, and which user of the slot.
+struct Tag {
+  std::uint8_t operation = 0;
+  std::uint32_t generation = 0;  // 24 bits
+  std::uint32_t slot = 0;
+
+  std::uint64_t pack() const {
+    return (std::uint64_t{operation} << 56) | (std::uint64_t{generation & 0xffffff} << 32) | slot;
+  }
+  static Tag unpack(std::uint64_t value) {
+    return {static_cast<std::uint8_t>(value >> 56),
+            static_cast<std::uint32_t>(value >> 32) & 0xffffff, static_cast<std::uint32_t>(value)};
+  }
+};
+
+struct Completion {
+  Tag tag;
+  std::int32_t result = 0;  // >= 0, or a negated errno
+  std::uint32_t flags = 0;
+  bool more() const { return (flags & IORING_CQE_F_MORE) != 0; }  // a multishot goes on
+  bool has_buffer() const { return (flags & IORING_CQE_F_BUFFER) != 0; }
+  std::uint16_t buffer_id() const {
+    return static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT);
+  }
+};
+
+class Ring {
+ public:
+  struct Options {
+    std::uint32_t submission_entries = 4096;
+    std::uint32_t completion_entries = 32768;
+    std::uint32_t direct_descriptors = 0;  // size of the ring's own table; 0: none
+  };
+
+  // Fails with one sentence that names the remedy (kernel too old, seccomp, io_uring_disabled,
+  // RLIMIT_MEMLOCK, RLIMIT_NOFILE).
+  static Result<std::unique_ptr<Ring>> create(const Options& options);
+  // Tries the features on a ring of its own. Any thread.
+  static Result<Features> probe();
+
+  ~Ring();
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+
+  // --- Submissions. Each names what completes it. ---
+  // A completion per connection: the new descriptor (number of the process or of the table).
+  void accept_multishot(int listener, bool direct, Tag tag);
+  // A completion per arrival: octets and buffer. Ends (no more()) with 0 at the peer's FIN, with an
+  // error, or with -ENOBUFS when the buffer ring is empty.
+  void recv_multishot(Descriptor socket, std::uint16_t buffer_group, bool bundle, Tag tag);
+  // Sends what fits at once. Completes only when not all of it did: with the octets sent or
+  // with -EAGAIN or another error. `data` is not read any more once a wait() has returned.
+  void send_now(Descriptor socket, const void* data, std::size_t size, Tag tag);
+  // Sends all of it, waiting for room. Completes once; `data` must stay until then.
+  void send_all(Descriptor socket, const void* data, std::size_t size, Tag tag);
+  // The same for octets in several places (sendmsg(2)). `message` and all that it points to must
+  // stay until the completion.
+  void send_vector(Descriptor socket, const msghdr* message, Tag tag);
+  // Completes only on error.
+  void close(Descriptor descriptor, Tag tag);
+  // Completes once. A kernel worker does it, and looks the descriptor up only then: it must not be
+  // closed, and its number not be used again, before the completion.
+  void shutdown(Descriptor socket, int how, Tag tag);
+  // Cancels what was submitted with `target`; that operation completes with -ECANCELED. The cancel
+  // itself completes only when there was nothing to cancel.
+  void cancel(Tag target, Tag tag);
+  // The peer of a connected socket into `address`; completes with its length. address_length: exact
+  // size for the listener's family (sockaddr_in or sockaddr_in6).
+  void peer_name(Descriptor socket, sockaddr_storage* address, std::uint32_t address_length,
+                 Tag tag);
+  void connect(Descriptor socket, const sockaddr* address, socklen_t length, Tag tag);
+  // `duration` must stay until the completion (-ETIME).
+  void timeout(const __kernel_timespec* duration, Tag tag);
+  // Completes whenever fd is readable.
+  void poll_multishot(int fd, Tag tag);
+  // Completes on the ring with descriptor `ring_fd` with the given tag and result (MSG_RING).
+  void message(int ring_fd, std::int32_t result, Tag remote, Tag tag);
+
+  // Hands over what gathered, and, when `wait` is set, waits for one completion at least. Then
+  // calls handle(Completion) for each completion there is, at most `most` of them. Returns how
+  // many, or a negated errno (not -EINTR, which counts as zero).
+  template <class Handle>
+  int wait(bool wait, unsigned most, Handle&& handle) {
+    int result = enter(wait);
+    if (result < 0) return result;
+    unsigned handled = 0;
+    unsigned head;
+    io_uring_cqe* cqe;
+    io_uring_for_each_cqe(&ring_, head, cqe) {
+      Completion completion{Tag::unpack(cqe->user_data), cqe->res, cqe->flags};
+      ++handled;
+      handle(completion);
+      if (handled == most) break;
+    }
+    io_uring_cq_advance(&ring_, handled);
+    return static_cast<int>(handled);
+  }
+  // Whether everything submitted has reached the kernel (so that buffers of send_now are free).
+  bool submitted_all() const { return io_uring_sq_ready(&ring_) == 0; }
+
+  int descriptor() const { return ring_.ring_fd; }
+  io_uring* native() { return &ring_; }
+  std::uint64_t enter_count() const { return enter_count_; }
+  std::uint64_t overflow_count() const;
+
+ private:
+  Ring() = default;
+  int enter(bool wait);
+  io_uring_sqe* next();
+
+  io_uring ring_{};
+  bool created_ = false;
+  std::uint64_t enter_count_ = 0;
+};
+
+}  // namespace gatepost::ring
