@@ -1,0 +1,166 @@
+#include "smtp/transaction.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.hpp"
+
+namespace gatepost::smtp {
+namespace {
+
+// Up to this many recipients a repeated one is looked for by walking; beyond by an index.
+constexpr std::size_t walked_recipients_max = 16;
+// A transaction that grew beyond this gives its memory back when it ends.
+constexpr std::size_t kept_footprint_max = 16 * 1024;
+// The first growth: room for some recipients.
+constexpr std::size_t growth_min = 1024;
+
+std::uint32_t hash_of(std::string_view local_part, std::string_view domain) {
+  // FNV-1a. The index is bounded by the recipient limit, and an attacker who collides hashes gains
+  // a walk over his own recipients.
+  std::uint32_t hash = 2166136261u;
+  auto mix = [&](std::string_view text) {
+    for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  };
+  mix(local_part);
+  mix("@");
+  mix(domain);
+  return hash;
+}
+
+}  // namespace
+
+void Transaction::begin(const Mailbox& mailbox, bool null) {
+  reverse_path_size_ = 0;
+  if (null) return;
+  std::size_t size = mailbox.local_part.size() + 1 + mailbox.domain.size();
+  GP_CHECK(size <= reverse_path_.size());
+  char* out = reverse_path_.data();
+  std::memcpy(out, mailbox.local_part.data(), mailbox.local_part.size());
+  out[mailbox.local_part.size()] = '@';
+  std::memcpy(out + mailbox.local_part.size() + 1, mailbox.domain.data(), mailbox.domain.size());
+  reverse_path_size_ = static_cast<std::uint16_t>(size);
+}
+
+bool Transaction::repeated(std::uint32_t hash, std::string_view local_part,
+                           std::string_view domain) const {
+  auto same = [&](const Entry& entry) {
+    if (entry.hash != hash) return false;
+    std::string_view text = std::string_view(text_).substr(entry.offset + entry.address_size);
+    return text.substr(0, entry.local_part_size) == local_part &&
+           text.substr(entry.local_part_size, entry.domain_size) == domain;
+  };
+  if (index_.empty()) {
+    for (const Entry& entry : entries_)
+      if (same(entry)) return true;
+    return false;
+  }
+  std::size_t mask = index_.size() - 1;
+  for (std::size_t at = hash & mask; index_[at] != 0; at = (at + 1) & mask)
+    if (same(entries_[index_[at] - 1])) return true;
+  return false;
+}
+
+void Transaction::index_entry(std::uint32_t entry) {
+  if (entries_.size() <= walked_recipients_max) return;
+  auto put = [&](std::uint32_t number) {
+    std::size_t mask = index_.size() - 1;
+    std::size_t at = entries_[number].hash & mask;
+    while (index_[at] != 0) at = (at + 1) & mask;
+    index_[at] = number + 1;
+  };
+  if (entries_.size() * 2 > index_.size()) {
+    std::size_t size = index_.empty() ? 4 * walked_recipients_max : index_.size() * 2;
+    index_.assign(size, 0);
+    for (std::uint32_t i = 0; i < entries_.size(); ++i) put(i);
+  } else {
+    put(entry);
+  }
+}
+
+Transaction::Added Transaction::add_recipient(const Mailbox& mailbox, std::string_view local_part,
+                                              std::string_view domain) {
+  std::uint32_t hash = hash_of(local_part, domain);
+  if (repeated(hash, local_part, domain)) return Added::repeated;
+  std::string_view shown_domain = mailbox.domain.empty() ? domain : mailbox.domain;
+  std::size_t address_size = mailbox.local_part.size() + 1 + shown_domain.size();
+  std::size_t size = address_size + local_part.size() + domain.size();
+  if (text_.size() + size > text_.capacity() || entries_.size() == entries_.capacity()) {
+    // Everything at most doubles; that much is asked for before it grows.
+    if (!pool_->has_room(footprint() + 2 * size + growth_min)) return Added::no_memory;
+    text_.reserve(std::max(text_.capacity() * 2, text_.size() + size));
+    entries_.reserve(std::max<std::size_t>(8, entries_.capacity() * 2));
+    views_.reserve(entries_.capacity());
+    index_.reserve(entries_.capacity() * 4);
+    pool_->account(*this);
+  }
+  Entry entry{static_cast<std::uint32_t>(text_.size()), static_cast<std::uint16_t>(address_size),
+              static_cast<std::uint16_t>(local_part.size()),
+              static_cast<std::uint16_t>(domain.size()), hash};
+  text_.append(mailbox.local_part).append("@").append(shown_domain);
+  text_.append(local_part).append(domain);
+  entries_.push_back(entry);
+  index_entry(static_cast<std::uint32_t>(entries_.size() - 1));
+  return Added::added;
+}
+
+std::span<const Recipient> Transaction::recipients() {
+  views_.clear();
+  for (const Entry& entry : entries_) {
+    std::string_view text = std::string_view(text_).substr(entry.offset);
+    views_.push_back(
+        {text.substr(0, entry.address_size), text.substr(entry.address_size, entry.local_part_size),
+         text.substr(std::size_t{entry.address_size} + entry.local_part_size, entry.domain_size)});
+  }
+  return views_;
+}
+
+void Transaction::reset() {
+  reverse_path_size_ = 0;
+  declared_size = 0;
+  body = BodyType::unspecified;
+  smtputf8 = false;
+  rcpt_commands = 0;
+  chunk_octets = 0;
+  failure = nullptr;
+  sink_open = false;
+  if (footprint() > kept_footprint_max) {
+    std::string().swap(text_);
+    std::vector<Entry>().swap(entries_);
+    std::vector<Recipient>().swap(views_);
+    std::vector<std::uint32_t>().swap(index_);
+  } else {
+    text_.clear();
+    entries_.clear();
+    views_.clear();
+    index_.clear();
+  }
+  pool_->account(*this);
+}
+
+Transaction* TransactionPool::take() {
+  if (idle_.empty()) {
+    all_.push_back(std::make_unique<Transaction>());
+    all_.back()->pool_ = this;
+    idle_.push_back(all_.back().get());
+  }
+  Transaction* transaction = idle_.back();
+  idle_.pop_back();
+  ++in_use_;
+  return transaction;
+}
+
+void TransactionPool::account(Transaction& transaction) {
+  std::size_t now = transaction.footprint();
+  used_bytes_ = used_bytes_ - transaction.accounted_bytes_ + now;
+  transaction.accounted_bytes_ = now;
+}
+
+void TransactionPool::give_back(Transaction* transaction) {
+  GP_CHECK(in_use_ > 0);
+  transaction->reset();
+  --in_use_;
+  idle_.push_back(transaction);
+}
+
+}  // namespace gatepost::smtp
