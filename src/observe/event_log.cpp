@@ -1,0 +1,242 @@
+#include "observe/event_log.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#include "base/check.hpp"
+#include "observe/event_lines.hpp"
+#include "observe/event_record.hpp"
+#include "observe/log_output.hpp"
+
+namespace gatepost::observe {
+
+namespace {
+
+// Between two collections: the first while events come, up to the second while there are none.
+constexpr int collect_interval_ms = 20;
+constexpr int collect_interval_idle_ms = 100;
+// Lines gathered for one write.
+constexpr std::size_t batch_bytes = 256 * 1024;
+
+}  // namespace
+
+std::string_view log_level_name(LogLevel level) {
+  switch (level) {
+    case LogLevel::error:
+      return "error";
+    case LogLevel::warn:
+      return "warn";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::debug:
+      return "debug";
+  }
+  return "info";
+}
+
+struct EventLog::State {
+  explicit State(Options given) : options(std::move(given)), output(options.output_fd) {}
+  ~State() {
+    if (wake_fd >= 0) close(wake_fd);
+  }
+
+  void run();
+  bool collect_all();
+  bool collect(EventWriter& writer);
+  void report_drops(EventWriter& writer);
+  void append_record(const std::uint8_t* record, int shard);
+  void append_own_note(LogLevel level, int shard, std::string_view text);
+  void write_batch();
+
+  const Options options;
+  LogOutput output;
+  int wake_fd = -1;
+  std::thread thread;
+
+  std::mutex mutex;
+  std::condition_variable round_done;
+  std::vector<std::unique_ptr<EventWriter>> writers;
+  std::uint64_t rounds_begun = 0;
+  std::uint64_t rounds_done = 0;
+  bool stopping = false;
+
+  // The log thread's own.
+  TimeStamp time_stamp;
+  std::string batch;
+  std::size_t batch_lines = 0;
+  std::uint64_t lines_lost = 0;  // could not be written to the output
+};
+
+void EventLog::State::append_record(const std::uint8_t* record, int shard) {
+  LineContext context{time_stamp, options.verb_names, shard};
+  if (options.format == LogFormat::json) {
+    append_json_lines(batch, record, context);
+  } else {
+    append_text_lines(batch, record, context);
+  }
+  ++batch_lines;
+}
+
+void EventLog::State::append_own_note(LogLevel level, int shard, std::string_view text) {
+  if (level > options.level) return;
+  // A record of its own, so that there is one way only to make lines.
+  alignas(8) std::uint8_t record[sizeof(RecordHeader) + 256];
+  GP_CHECK(text.size() + 2 <= 256);
+  RecordHeader header{{sizeof record, EventKind::note, level, 0, 1}, SystemClock::wall_us()};
+  auto length = static_cast<std::uint16_t>(text.size());
+  std::memcpy(record, &header, sizeof header);
+  std::memcpy(record + sizeof header, &length, sizeof length);
+  std::memcpy(record + sizeof header + sizeof length, text.data(), text.size());
+  append_record(record, shard);
+}
+
+void EventLog::State::write_batch() {
+  if (batch.empty()) return;
+  if (output.write(batch)) {
+    batch.clear();
+    if (lines_lost != 0) {
+      std::uint64_t lost = std::exchange(lines_lost, 0);
+      append_own_note(LogLevel::warn, -1,
+                      fmt::format("{} log lines dropped: they could not be written", lost));
+    }
+  } else {
+    batch.clear();
+    lines_lost += batch_lines;
+  }
+  batch_lines = 0;
+}
+
+// Called from collect_all() only. Returns whether there was anything.
+bool EventLog::State::collect(EventWriter& writer) {
+  std::uint64_t head = writer.head_.load(std::memory_order_relaxed);
+  const std::uint64_t tail = writer.tail_.load(std::memory_order_acquire);
+  if (head == tail) return false;
+  while (head != tail) {
+    const std::uint8_t* record = writer.ring_.get() + (head & (writer.capacity_ - 1));
+    RecordStart start;
+    std::memcpy(&start, record, sizeof start);
+    GP_CHECK(start.size >= 8 && start.size % 8 == 0 && start.size <= tail - head);
+    if (start.kind != EventKind::padding) append_record(record, writer.shard_);
+    head += start.size;
+    if (batch.size() >= batch_bytes) {
+      writer.head_.store(head, std::memory_order_release);
+      write_batch();
+    }
+  }
+  writer.head_.store(head, std::memory_order_release);
+  return true;
+}
+
+void EventLog::State::report_drops(EventWriter& writer) {
+  std::uint64_t dropped = writer.dropped();
+  if (dropped == writer.dropped_reported_) return;
+  append_own_note(LogLevel::warn, writer.shard_,
+                  fmt::format("{} log lines dropped", dropped - writer.dropped_reported_));
+  writer.dropped_reported_ = dropped;
+}
+
+bool EventLog::State::collect_all() {
+  bool any = false;
+  for (std::size_t i = 0;; ++i) {
+    EventWriter* writer;
+    {
+      // Writers are only ever added, and stay where they are.
+      std::lock_guard lock(mutex);
+      if (i == writers.size()) break;
+      writer = writers[i].get();
+    }
+    any |= collect(*writer);
+    report_drops(*writer);
+  }
+  write_batch();
+  if (!batch.empty()) write_batch();  // the note about lines lost before
+  return any;
+}
+
+void EventLog::State::run() {
+  batch.reserve(batch_bytes + 16 * 1024);
+  int interval_ms = collect_interval_ms;
+  for (bool last = false; !last;) {
+    pollfd entry{wake_fd, POLLIN, 0};
+    if (poll(&entry, 1, interval_ms) > 0) {
+      eventfd_t count;
+      eventfd_read(wake_fd, &count);
+    }
+    {
+      std::lock_guard lock(mutex);
+      last = stopping;
+      ++rounds_begun;
+    }
+    bool any = collect_all();
+    interval_ms = any ? collect_interval_ms : collect_interval_idle_ms;
+    {
+      std::lock_guard lock(mutex);
+      rounds_done = rounds_begun;
+    }
+    round_done.notify_all();
+  }
+}
+
+EventLog::EventLog(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Result<std::unique_ptr<EventLog>> EventLog::start(Options options) {
+  auto state = std::make_unique<State>(std::move(options));
+  state->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (state->wake_fd < 0) return Error{fmt::format("event log: eventfd: {}", std::strerror(errno))};
+  // Signals are for the main thread; a SIGPIPE of the log's own becomes EPIPE.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::string failure;
+  try {
+    state->thread = std::thread([raw = state.get()] { raw->run(); });
+  } catch (const std::system_error& error) {
+    failure = error.what();
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (!failure.empty()) return Error{fmt::format("event log: cannot start a thread: {}", failure)};
+  pthread_setname_np(state->thread.native_handle(), "gatepost-log");
+  return std::unique_ptr<EventLog>(new EventLog(std::move(state)));
+}
+
+EventLog::~EventLog() {
+  state_->output.abandon_at(SystemClock::monotonic_ns() +
+                            state_->options.flush_time_max_ms * ns_per_ms);
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+  }
+  eventfd_write(state_->wake_fd, 1);
+  state_->thread.join();
+}
+
+EventWriter& EventLog::add_writer(int shard) {
+  std::unique_ptr<EventWriter> writer(
+      new EventWriter(shard, state_->options.level, state_->options.ring_bytes, state_->wake_fd));
+  std::lock_guard lock(state_->mutex);
+  state_->writers.push_back(std::move(writer));
+  return *state_->writers.back();
+}
+
+void EventLog::flush() {
+  std::unique_lock lock(state_->mutex);
+  // A round that has begun may have passed a writer by already; the next one can't have.
+  const std::uint64_t wanted = state_->rounds_begun + 1;
+  eventfd_write(state_->wake_fd, 1);
+  state_->round_done.wait_for(lock, std::chrono::milliseconds(state_->options.flush_time_max_ms),
+                              [&] { return state_->rounds_done >= wanted; });
+}
+
+}  // namespace gatepost::observe
