@@ -1,0 +1,391 @@
+// gatepost: wires everything together, once, and waits for signals.
+//
+//   flags -> Config -> SessionConfig, recipients, client rules
+//                   -> event log, metrics page            (threads of their own)
+//                   -> per shard: listeners, counters, log writer, Shard, Sink
+//
+// SIGTERM and SIGINT drain, a second one stops at once; SIGHUP reads the recipients anew.
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <future>
+#include <latch>
+#include <memory>
+#include <thread>
+
+#include "config/command_line.hpp"
+#include "config/start_block.hpp"
+#include "main/listeners.hpp"
+#include "observe/counters.hpp"
+#include "observe/event_log.hpp"
+#include "observe/metrics_page.hpp"
+#include "policy/recipients.hpp"
+#include "scan/scanner.hpp"
+#include "shard/shard.hpp"
+#include "sink/sink_uri.hpp"
+
+namespace gatepost {
+namespace {
+
+using config::Config;
+
+// Descriptors beside those of connections: files, logs, metrics, listeners.
+constexpr std::uint32_t other_descriptors = 512;
+
+int fail(std::string_view text) {
+  fmt::print(stderr, "gatepost: {}\n", text);
+  return EXIT_FAILURE;
+}
+
+smtp::SessionSettings session_settings(const Config& c) {
+  smtp::SessionSettings s;
+  s.hostname = c.hostname;
+  s.banner_text = c.banner_text;
+  s.software = c.banner_name ? "Gatepost" : "";
+  s.refuse_text = c.refuse_text;
+  s.message_size_limit = c.message_size_limit_bytes;
+  s.header_size_limit = c.header_size_limit_bytes;
+  s.recipient_limit = c.recipient_limit;
+  s.recipient_overshoot_limit = c.recipient_overshoot_limit;
+  s.hopcount_limit = c.hopcount_limit;
+  s.soft_error_limit = c.soft_error_limit;
+  s.hard_error_limit = c.hard_error_limit;
+  s.junk_command_limit = c.junk_command_limit;
+  s.error_sleep_ms = static_cast<std::uint32_t>(c.error_sleep_time_ms);
+  s.space_after_colon = !c.strict_mail_syntax;
+  s.reject_early_talkers = c.early_talkers == config::EarlyTalkers::reject;
+  s.chunking = c.chunking;
+  s.binarymime = c.binarymime;
+  s.smtputf8 = c.smtputf8;
+  return s;
+}
+
+shard::Options shard_options(const Config& c, unsigned number, const ring::Features& features) {
+  shard::Options o;
+  o.number = number;
+  o.connections_max = (c.max_connections + c.shards - 1) / c.shards;
+  o.timeout_ms = c.timeout_ms;
+  o.commit_timeout_ms = c.commit_timeout_ms;
+  o.drain_timeout_ms = c.drain_timeout_ms;
+  o.min_data_rate_bytes_per_second = c.min_data_rate_bytes_per_second;
+  o.buffer_count = c.buffer_count();
+  o.buffer_size = c.buffer_size_bytes;
+  o.buffer_mode = c.buffer_mode.value_or(ring::BufferMode::single);
+  o.direct_descriptors =
+      c.direct_descriptors == config::Choice::on ||
+      (c.direct_descriptors == config::Choice::automatic && features.socket_commands);
+  if (c.refuse_all == 554) o.greeting = smtp::Greeting::refuse;
+  if (c.refuse_all == 521) o.greeting = smtp::Greeting::no_mail;
+  if (c.bare_newline == config::BareNewline::normalize)
+    o.bare_newline = scan::BareNewline::normalize;
+  o.own_addresses = own_addresses();
+  return o;
+}
+
+MaildirSync maildir_sync(config::MaildirSync sync) {
+  switch (sync) {
+    case config::MaildirSync::portable:
+      return MaildirSync::portable;
+    case config::MaildirSync::batched:
+      return MaildirSync::batched;
+    case config::MaildirSync::automatic:
+      break;
+  }
+  return MaildirSync::automatic;
+}
+
+// The CPUs this process may use, in order.
+std::vector<int> allowed_cpus() {
+  std::vector<int> cpus;
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) cpus.push_back(cpu);
+  return cpus;
+}
+
+// Raises the soft limit to the hard one and says how many connections it leaves room for.
+std::uint32_t connections_possible() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur > 1u << 30) return 1u << 30;
+  auto total = static_cast<std::uint32_t>(limit.rlim_cur);
+  return total > 2 * other_descriptors ? total - other_descriptors : total / 2;
+}
+
+struct RunningShard {
+  std::unique_ptr<observe::ShardCounters> counters;
+  observe::EventWriter* log = nullptr;
+  std::unique_ptr<shard::Shard> shard;
+  std::thread thread;
+};
+
+class Gateway {
+ public:
+  explicit Gateway(Config config) : config_(std::move(config)) {}
+
+  int run() {
+    block_signals();
+    ended_fd_ = eventfd(0, EFD_CLOEXEC);
+    if (auto prepared = prepare(); !prepared) return fail(prepared.error());
+    if (auto started = start_shards(); !started) {
+      stop_shards();
+      return fail(started.error());
+    }
+    announce();
+    wait_for_end();
+    stop_shards();
+    process_log_->note(SystemClock::wall_us(), observe::LogLevel::info, "stopped");
+    return EXIT_SUCCESS;
+  }
+
+ private:
+  void block_signals() {
+    sigemptyset(&signals_);
+    for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals_, signal);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);  // every thread inherits it
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+
+  // All that can fail before anything serves.
+  Result<Done> prepare() {
+    if (config_.simd) scan::select_kernel(*config_.simd);
+    auto features = ring::Ring::probe();
+    if (!features) return Error{features.error()};
+    features_ = features.value();
+    if (config_.buffer_mode == ring::BufferMode::bundle && !features_.recv_bundle)
+      return Error{
+          "--buffer-mode bundle: this kernel has no receive bundles (Linux 6.10); use auto"};
+    if (config_.buffer_mode == ring::BufferMode::incremental && !features_.incremental_buffers)
+      return Error{
+          "--buffer-mode incremental: this kernel has no incremental buffers (Linux 6.12); use "
+          "auto"};
+    if (config_.direct_descriptors == config::Choice::on && !features_.socket_commands)
+      return Error{
+          "--direct-descriptors on: this kernel can't tell their peers (Linux 6.7); use auto"};
+    std::uint32_t possible = connections_possible();
+    if (config_.max_connections > possible) {
+      warnings_.push_back(fmt::format(
+          "RLIMIT_NOFILE leaves room for {} connections, not the {} of --max-connections: raise it "
+          "(systemd: LimitNOFILE=)",
+          possible, config_.max_connections));
+      config_.max_connections = possible;
+    }
+    session_ = std::make_shared<smtp::SessionConfig>(session_settings(config_));
+    auto directory = policy::RecipientDirectory::open(config_.recipients);
+    if (!directory) return Error{directory.error()};
+    recipients_ = std::move(directory.value());
+    clients_.denied = config_.deny_client;
+    clients_.bare_newline_tolerated = config_.bare_newline_exceptions;
+    address_counts_ = std::make_unique<policy::AddressCounts>(config_.max_connections_per_ip);
+    for (std::size_t verb = 0; verb < smtp::verb_count; ++verb)
+      verb_names_.push_back(smtp::verb_name(static_cast<smtp::Verb>(verb)));
+    observe::EventLog::Options log_options;
+    log_options.format = config_.log_format;
+    log_options.level = config_.log_level;
+    log_options.verb_names = verb_names_;
+    auto log = observe::EventLog::start(std::move(log_options));
+    if (!log) return Error{log.error()};
+    log_ = std::move(log.value());
+    process_log_ = &log_->add_writer(-1);
+    return Done{};
+  }
+
+  Result<Done> start_shards() {
+    std::vector<std::vector<shard::Listener>> by_shard(config_.shards);
+    for (config::ListenAddress& address : config_.listen) {
+      auto listeners = listen_on(address, config_.shards);
+      if (!listeners) return Error{listeners.error()};
+      address.port = port_of(listeners.value().front());
+      for (unsigned i = 0; i < config_.shards; ++i) by_shard[i].push_back(listeners.value()[i]);
+    }
+    auto spec = parse_sink_uri(config_.sink);
+    if (!spec) return Error{fmt::format("--sink {}: {}", config_.sink, spec.error())};
+    SinkOptions sink_options;
+    sink_options.hostname = config_.hostname;
+    sink_options.maildir.sync = maildir_sync(config_.maildir_sync);
+    sink_options.maildir.threads = config_.maildir_threads;
+    sink_options.maildir.min_free_bytes = config_.min_free_space_bytes;
+    std::vector<int> cpus = allowed_cpus();
+
+    for (unsigned i = 0; i < config_.shards; ++i) {
+      RunningShard running;
+      running.counters = std::make_unique<observe::ShardCounters>();
+      running.log = &log_->add_writer(static_cast<int>(i));
+      shard::Options options = shard_options(config_, i, features_);
+      direct_descriptors_ = options.direct_descriptors;
+      buffer_mode_ = options.buffer_mode;
+      if (config_.pin == config::Choice::on && !cpus.empty()) options.cpu = cpus[i % cpus.size()];
+      shard::Surroundings with{session_,    recipients_.get(),     &clients_, address_counts_.get(),
+                               running.log, running.counters.get()};
+      running.shard = std::make_unique<shard::Shard>(options, std::move(with), by_shard[i]);
+      auto sink = create_sink(spec.value(), sink_options, i, *running.shard);
+      if (!sink) return Error{fmt::format("--sink {}: {}", config_.sink, sink.error())};
+      if (i == 0) sink_description_ = sink.value()->description();
+      running.shard->attach_sink(std::move(sink.value()));
+      shards_.push_back(std::move(running));
+    }
+    if (auto page = start_metrics(); !page) return page;
+    for (RunningShard& running : shards_) {
+      std::promise<Result<Done>> ready;
+      auto set_up = ready.get_future();
+      running.thread = std::thread([&running, &ready, this] {
+        (void)running.shard->run([&ready](const Result<Done>& result) { ready.set_value(result); });
+        eventfd_write(ended_fd_, 1);
+      });
+      Result<Done> result = set_up.get();
+      if (!result) return Error{result.error()};
+    }
+    return Done{};
+  }
+
+  Result<Done> start_metrics() {
+    if (!config_.metrics_listen) return Done{};
+    observe::MetricsPage::Options options;
+    options.address = config_.metrics_listen->host;
+    options.port = config_.metrics_listen->port;
+    for (const RunningShard& running : shards_) {
+      options.source.shards.push_back(running.counters.get());
+      options.source.log_writers.push_back(running.log);
+    }
+    options.source.verb_names = verb_names_;
+    options.source.version = config::version;
+    options.source.ring_features = {
+        {"recv_bundle", buffer_mode_ == ring::BufferMode::bundle},
+        {"incremental_buffers", buffer_mode_ == ring::BufferMode::incremental},
+        {"direct_descriptors", direct_descriptors_}};
+    options.source.buffers_per_shard = config_.buffer_count();
+    auto page = observe::MetricsPage::start(std::move(options));
+    if (!page) return Error{page.error()};
+    metrics_ = std::move(page.value());
+    return Done{};
+  }
+
+  void announce() {
+    config::StartFacts facts;
+    utsname name{};
+    uname(&name);
+    facts.kernel_release = name.release;
+    facts.features = features_;
+    facts.buffer_mode = buffer_mode_;
+    facts.direct_descriptors = direct_descriptors_;
+    facts.kernel = scan::selected_kernel();
+    facts.sink_description = sink_description_;
+    auto say = [&](observe::LogLevel level, std::string_view text) {
+      process_log_->note(SystemClock::wall_us(), level, text);
+    };
+    for (const std::string& line : config::start_block(config_, facts)) {
+      constexpr std::string_view mark = "WARNING: ";
+      bool warns = line.starts_with(mark);
+      say(warns ? observe::LogLevel::warn : observe::LogLevel::info,
+          warns ? std::string_view(line).substr(mark.size()) : std::string_view(line));
+    }
+    for (const std::string& warning : warnings_) say(observe::LogLevel::warn, warning);
+    if (metrics_) metrics_->set_readiness(observe::Readiness::ready);
+    sd_notify(0, "READY=1");
+    log_->flush();
+  }
+
+  // Returns when every shard has ended.
+  void wait_for_end() {
+    int signal_fd = signalfd(-1, &signals_, SFD_CLOEXEC);
+    unsigned ended = 0;
+    bool draining = false;
+    while (ended < shards_.size()) {
+      pollfd fds[2] = {{signal_fd, POLLIN, 0}, {ended_fd_, POLLIN, 0}};
+      if (poll(fds, 2, -1) < 0) continue;
+      if (fds[1].revents != 0) {
+        eventfd_t count = 0;
+        eventfd_read(ended_fd_, &count);
+        ended += static_cast<unsigned>(count);
+      }
+      if (fds[0].revents == 0) continue;
+      signalfd_siginfo info{};
+      if (read(signal_fd, &info, sizeof info) != sizeof info) continue;
+      if (info.ssi_signo == SIGHUP) {
+        reload();
+      } else if (!draining) {
+        draining = true;
+        begin_drain();
+      } else {
+        process_log_->note(SystemClock::wall_us(), observe::LogLevel::warn,
+                           "second signal: stopping at once");
+        for (RunningShard& running : shards_) running.shard->stop();
+      }
+    }
+    close(signal_fd);
+  }
+
+  void begin_drain() {
+    sd_notify(0, "STOPPING=1");
+    process_log_->note(SystemClock::wall_us(), observe::LogLevel::info,
+                       fmt::format("draining: no new connections, running transactions have {} s; "
+                                   "a second signal stops at once",
+                                   config_.drain_timeout_ms / 1000));
+    if (metrics_) metrics_->set_readiness(observe::Readiness::draining);
+    for (RunningShard& running : shards_) running.shard->drain();
+  }
+
+  void reload() {
+    auto reloaded = recipients_->reload();
+    if (reloaded)
+      process_log_->note(SystemClock::wall_us(), observe::LogLevel::info, "recipients reloaded");
+    else
+      process_log_->note(SystemClock::wall_us(), observe::LogLevel::error,
+                         "recipients not reloaded, the old ones stay: " + reloaded.error());
+  }
+
+  void stop_shards() {
+    for (RunningShard& running : shards_)
+      if (running.shard) running.shard->stop();
+    for (RunningShard& running : shards_)
+      if (running.thread.joinable()) running.thread.join();
+    metrics_.reset();
+  }
+
+  Config config_;
+  sigset_t signals_{};
+  int ended_fd_ = -1;
+  ring::Features features_;
+  bool direct_descriptors_ = false;
+  ring::BufferMode buffer_mode_ = ring::BufferMode::single;
+  std::string sink_description_;
+  std::vector<std::string> warnings_;
+  std::vector<std::string_view> verb_names_;
+  std::shared_ptr<const smtp::SessionConfig> session_;
+  std::unique_ptr<policy::RecipientDirectory> recipients_;
+  policy::ClientRules clients_;
+  std::unique_ptr<policy::AddressCounts> address_counts_;
+  std::unique_ptr<observe::EventLog> log_;
+  observe::EventWriter* process_log_ = nullptr;
+  std::vector<RunningShard> shards_;
+  std::unique_ptr<observe::MetricsPage> metrics_;
+};
+
+}  // namespace
+}  // namespace gatepost
+
+int main(int argc, char** argv) {
+  auto machine = gatepost::config::this_machine();
+  auto parsed = gatepost::config::parse_command_line(argc, argv, machine);
+  if (!parsed.run) {
+    fmt::print(stdout, "{}", parsed.out);
+    fmt::print(stderr, "{}", parsed.err);
+    return parsed.exit_code;
+  }
+  return gatepost::Gateway(std::move(parsed.config)).run();
+}

@@ -1,0 +1,64 @@
+#include "config/start_block.hpp"
+
+#include <gtest/gtest.h>
+
+#include "command_line_for_test.hpp"
+
+namespace gatepost::config {
+namespace {
+
+std::string block_of(const std::vector<std::string>& arguments) {
+  Parsed parsed = parse(arguments);
+  EXPECT_TRUE(parsed.run) << parsed.err;
+  StartFacts facts{.kernel_release = "6.1.0-test",
+                   .features = {.recv_bundle = true},
+                   .buffer_mode = ring::BufferMode::bundle,
+                   .direct_descriptors = true,
+                   .kernel = scan::Kernel::scalar,
+                   .sink_description = "maildir /srv/mail, batched on ext4"};
+  std::string all;
+  for (const std::string& line : start_block(parsed.config, facts)) {
+    EXPECT_EQ(line.find('\n'), std::string::npos);
+    all += line + "\n";
+  }
+  return all;
+}
+
+TEST(StartBlock, says_what_is_running) {
+  std::string block =
+      block_of({"--hostname", "mx1.example.org", "--listen", "*:25", "--accept-domain", "a.example",
+                "--metrics-listen", "127.0.0.1:9125", "--shards", "2"});
+  for (const char* wanted :
+       {"gatepost " GATEPOST_VERSION " as mx1.example.org on *:25\n",
+        "domains: a.example; every local part\n", "sink: maildir /srv/mail, batched on ext4\n",
+        "kernel 6.1.0-test: buffers bundle, direct descriptors yes; offered: recv bundles yes, "
+        "incremental "
+        "buffers no, socket commands no; scanner scalar\n",
+        "shards: 2, 4096 buffers of 16K each\n",
+        "limits: message 50M, recipients 1000, hops 100, connections 10000 (50 per address), "
+        "silence 300s, "
+        "content 500 B/s, errors 10 soft 20 hard\n",
+        "metrics: http://127.0.0.1:9125/metrics\n"})
+    EXPECT_NE(block.find(wanted), std::string::npos) << wanted << "in\n" << block;
+  EXPECT_EQ(block.find("WARNING"), std::string::npos);
+}
+
+TEST(StartBlock, warns_when_mail_is_thrown_away) {
+  EXPECT_NE(block_of({"--sink", "discard:", "--accept-domain", "a.example"})
+                .find("WARNING: --sink discard:"),
+            std::string::npos);
+}
+
+TEST(StartBlock, warns_of_the_example_domains) {
+  EXPECT_NE(block_of({}).find("WARNING: no --accept-domain"), std::string::npos);
+}
+
+TEST(StartBlock, R5321_4_5_3_1_7_01_warns_of_a_limit_below_64_kib) {
+  EXPECT_NE(block_of({"--message-size-limit", "65535"}).find("WARNING: --message-size-limit 65535"),
+            std::string::npos);
+  EXPECT_EQ(block_of({"--message-size-limit", "64K"}).find("WARNING: --message-size-limit"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace gatepost::config
