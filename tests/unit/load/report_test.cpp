@@ -1,0 +1,77 @@
+#include "load/report.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace gatepost::load {
+namespace {
+
+RunResult some_result() {
+  RunResult result;
+  Tally& tally = result.tally;
+  tally.started = tally.acknowledged = 1000;
+  tally.recipients = 1000;
+  tally.octets = 4'096'000;
+  tally.replies[250] = 3000;
+  tally.replies[354] = 1000;
+  for (std::uint64_t i = 1; i <= 1000; ++i) tally.transaction.record(i * 10'000);
+  result.seconds = 2;
+  result.cpu_seconds = 0.02;
+  return result;
+}
+
+TEST(LoadReport, the_table_has_rates_latencies_and_replies) {
+  RunOptions options;
+  options.target.text = "127.0.0.1:2525";
+  std::string text = table(options, some_result());
+  for (const char* part : {"500.0 msg/s", "2.05 MB/s", "p99.9", "5.00 ms", "9.90 ms", "10.0 ms",
+                           "250: 3000", "354: 1000", "20.0 us a message"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+}
+
+TEST(LoadReport, json_is_one_object_in_one_line) {
+  RunOptions options;
+  RunResult result = some_result();
+  result.tally.keep_refusal("550 \xff not UTF-8");
+  std::string text = json(options, result);
+  EXPECT_EQ(text.find('\n'), text.size() - 1);
+  auto parsed = nlohmann::json::parse(text);
+  EXPECT_EQ(parsed["messages"]["acknowledged"], 1000);
+  EXPECT_EQ(parsed["replies"]["250"], 3000);
+  EXPECT_EQ(parsed["exit_code"], 0);
+  EXPECT_NEAR(parsed["messages_per_second"].get<double>(), 500, 0.01);
+  EXPECT_NEAR(parsed["cpu_us_per_message"].get<double>(), 20, 0.01);
+  EXPECT_NEAR(parsed["latency_ms"]["transaction"]["p50"].get<double>(), 5, 0.01);
+}
+
+TEST(LoadReport, exit_codes_tell_failures) {
+  RunOptions options;
+  RunResult result = some_result();
+  EXPECT_EQ(exit_code_of(options, result), 0);
+  result.tally.count(Fault::lost);
+  EXPECT_EQ(exit_code_of(options, result), 1);
+  for (OnDisconnect forgiving : {OnDisconnect::tolerate, OnDisconnect::reconnect}) {
+    options.on_disconnect = forgiving;
+    EXPECT_EQ(exit_code_of(options, result), 0);
+  }
+  result.tally.count(Fault::refused);
+  EXPECT_EQ(exit_code_of(options, result), 1);
+  RunResult unwritten = some_result();
+  unwritten.tally.ledger_failed = true;
+  EXPECT_EQ(exit_code_of(options, unwritten), 1);
+}
+
+TEST(LoadReport, the_open_loop_tells_whether_the_rate_was_held) {
+  RunOptions options;
+  options.rate = 500;
+  RunResult result = some_result();
+  EXPECT_NE(table(options, result).find("rate of 500/s held"), std::string::npos);
+  result.tally.unstarted = 100;
+  EXPECT_NE(table(options, result).find("NOT HELD"), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(json(options, result))["open_loop"]["held"], false);
+}
+
+}  // namespace
+}  // namespace gatepost::load

@@ -1,0 +1,312 @@
+#include "load/verify.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "load/body.hpp"
+#include "load/ledger.hpp"
+
+namespace gatepost::load {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder with a ledger and maildirs, and messages to put there.
+class LoadVerify : public testing::Test {
+ protected:
+  LoadVerify() : text_(1), composer_(text_, "run", 0, "x", "a@b", "date", 1) {
+    std::string pattern = (fs::temp_directory_path() / "gatepost-load-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+    fs::create_directory(folder_ / "mail");
+  }
+  ~LoadVerify() override { fs::remove_all(folder_); }
+
+  std::string stored(const Content& content) const {
+    std::string octets;
+    for (char c : content.header)
+      if (c != '\r') octets += c;
+    text_.for_each_piece(content.body, Form::stored,
+                         [&](std::string_view piece) { octets += piece; });
+    return octets;
+  }
+  // Makes a message, writes its ledger line, and returns what a mailbox should hold.
+  std::string message(LedgerState state, std::vector<std::uint32_t> recipients,
+                      std::uint64_t size = 3000) {
+    Content content;
+    composer_.compose(size, content);
+    auto ledger = Ledger::open(ledger_path());
+    LedgerWriter writer(ledger.value().get());
+    writer.add(state, content.id, content.size, content_hash(text_, content), recipients,
+               mailboxes_);
+    return "Return-Path: <a@b>\nReceived: from x\n\tby y; now\n" + stored(content);
+  }
+  void deliver(const std::string& mailbox, const std::string& octets,
+               const std::string& part = "new") {
+    fs::path maildir = folder_ / "mail" / mailbox;
+    for (const char* each : {"new", "cur", "tmp"}) fs::create_directories(maildir / each);
+    std::ofstream(maildir / part / std::to_string(++files_), std::ios::binary) << octets;
+  }
+  VerifyResult check(const std::string& layout = "{domain}/{local-part}") {
+    VerifyOptions options;
+    options.ledger = ledger_path();
+    options.maildir = (folder_ / "mail").string();
+    options.layout = layout;
+    auto result = verify(options);
+    EXPECT_TRUE(result) << result.error();
+    return result ? result.value() : VerifyResult{};
+  }
+  std::string ledger_path() const { return (folder_ / "ledger").string(); }
+
+  BodyText text_;
+  Composer composer_;
+  fs::path folder_;
+  int files_ = 0;
+  std::vector<std::string> mailboxes_{"u0@example.org", "u1@example.org", "U2@Example.ORG",
+                                      ".odd/x@example.org"};
+};
+
+TEST_F(LoadVerify, all_is_well) {
+  std::string one = message(LedgerState::acked, {0});
+  std::string two = message(LedgerState::acked, {0, 1, 2}, 300'000);
+  deliver("example.org/u0", one);
+  deliver("example.org/u0", two, "cur");
+  deliver("example.org/u1", two);
+  deliver("example.org/U2", two);
+  deliver("example.org/u1", "half", "tmp");
+  VerifyResult result = check();
+  EXPECT_EQ(result.problem_count(), 0u) << verify_summary(result);
+  EXPECT_EQ(result.acknowledged, 2u);
+  EXPECT_EQ(result.copies_expected, 4u);
+  EXPECT_EQ(result.copies_found, 4u);
+  EXPECT_EQ(result.files, 4u);
+  EXPECT_EQ(result.mailboxes, 3u);
+  EXPECT_EQ(result.leftovers, 1u);
+  EXPECT_NE(verify_summary(result).find("verified:"), std::string::npos);
+}
+
+TEST_F(LoadVerify, CRLF_ends_are_as_good) {
+  std::string octets = message(LedgerState::acked, {0}), crlf;
+  for (char c : octets) {
+    if (c == '\n') crlf += '\r';
+    crlf += c;
+  }
+  deliver("example.org/u0", crlf);
+  EXPECT_EQ(check().problem_count(), 0u);
+}
+
+TEST_F(LoadVerify, names_of_odd_addresses_are_encoded) {
+  std::string octets = message(LedgerState::acked, {3});
+  deliver("example.org/%2Eodd%2Fx", octets);
+  EXPECT_EQ(check().problem_count(), 0u);
+}
+
+TEST_F(LoadVerify, hard_links_are_copies) {
+  std::string octets = message(LedgerState::acked, {0, 1});
+  deliver("example.org/u0", octets);
+  for (const char* each : {"new", "cur"})
+    fs::create_directories(folder_ / "mail/example.org/u1" / each);
+  fs::create_hard_link(folder_ / "mail/example.org/u0/new/1",
+                       folder_ / "mail/example.org/u1/new/1");
+  VerifyResult result = check();
+  EXPECT_EQ(result.problem_count(), 0u);
+  EXPECT_EQ(result.copies_found, 2u);
+}
+
+TEST_F(LoadVerify, finds_what_is_missing) {
+  std::string octets = message(LedgerState::acked, {0, 1});
+  deliver("example.org/u0", octets);
+  VerifyResult result = check();
+  EXPECT_EQ(result.missing, 1u);
+  EXPECT_EQ(result.problem_count(), 1u);
+  ASSERT_EQ(result.problems.size(), 1u);
+  EXPECT_NE(result.problems[0].find("example.org/u1"), std::string::npos);
+  EXPECT_NE(verify_summary(result).find("FAILED: 1 problem"), std::string::npos);
+}
+
+TEST_F(LoadVerify, a_file_in_tmp_is_not_delivered) {
+  std::string octets = message(LedgerState::acked, {0});
+  deliver("example.org/u0", octets, "tmp");
+  EXPECT_EQ(check().missing, 1u);
+}
+
+TEST_F(LoadVerify, finds_what_is_doubled) {
+  std::string octets = message(LedgerState::acked, {0});
+  deliver("example.org/u0", octets);
+  deliver("example.org/u0", octets, "cur");
+  VerifyResult result = check();
+  EXPECT_EQ(result.doubled, 1u);
+  EXPECT_EQ(result.problem_count(), 1u);
+}
+
+TEST_F(LoadVerify, finds_every_altered_octet_and_cut) {
+  std::string octets = message(LedgerState::acked, {0});
+  std::size_t body = octets.find("\n\n") + 2;
+  std::string changed = octets;
+  changed[body + 500] ^= 1;
+  std::string undotted = octets + ".\n", cut = octets.substr(0, octets.size() - 1);
+  std::string mixed = octets;
+  mixed.insert(body + octets.substr(body).find('\n'), "\r");
+  deliver("example.org/u0", changed);
+  EXPECT_EQ(check().altered, 1u);
+  fs::remove_all(folder_ / "mail/example.org");
+  deliver("example.org/u0", undotted);
+  EXPECT_EQ(check().altered, 1u);
+  fs::remove_all(folder_ / "mail/example.org");
+  deliver("example.org/u0", mixed);
+  EXPECT_EQ(check().altered, 1u);
+  fs::remove_all(folder_ / "mail/example.org");
+  deliver("example.org/u0", cut);
+  VerifyResult result = check();
+  EXPECT_EQ(result.partial, 1u);
+  EXPECT_EQ(result.problem_count(), 1u);
+  EXPECT_EQ(result.copies_found, 0u);
+}
+
+TEST_F(LoadVerify, finds_partial_files_that_lost_even_their_id) {
+  message(LedgerState::refused, {0});
+  deliver("example.org/u0", "");
+  deliver("example.org/u0", "Received: from x\n\tby");
+  deliver("example.org/u0", "X-Gatepost-Load: run-00-00000");
+  EXPECT_EQ(check().invented, 3u);
+}
+
+TEST_F(LoadVerify, finds_what_was_never_acknowledged) {
+  for (LedgerState state : {LedgerState::cut, LedgerState::refused})
+    deliver("example.org/u0", message(state, {0}));
+  deliver("example.org/u0", "X-Gatepost-Load: some-other-run\n\nbody\n");
+  deliver("example.org/u1", "From: spam\n\nbody\n");
+  VerifyResult result = check();
+  EXPECT_EQ(result.invented, 4u);
+  EXPECT_EQ(result.problem_count(), 4u);
+}
+
+TEST_F(LoadVerify, messages_in_doubt_may_be_there_once_or_not_at_all) {
+  message(LedgerState::doubt, {0});
+  std::string half_there = message(LedgerState::doubt, {0, 1});
+  deliver("example.org/u0", half_there);
+  VerifyResult result = check();
+  EXPECT_EQ(result.problem_count(), 0u) << verify_summary(result);
+  EXPECT_EQ(result.doubtful, 2u);
+  EXPECT_EQ(result.doubtful_delivered, 1u);
+  deliver("example.org/u0", half_there);
+  EXPECT_EQ(check().doubled, 1u);
+}
+
+TEST_F(LoadVerify, messages_in_doubt_must_be_whole) {
+  std::string octets = message(LedgerState::doubt, {0});
+  deliver("example.org/u0", octets.substr(0, octets.size() - 100));
+  EXPECT_EQ(check().partial, 1u);
+}
+
+TEST_F(LoadVerify, finds_messages_in_a_wrong_mailbox) {
+  std::string octets = message(LedgerState::acked, {0});
+  deliver("example.org/u1", octets);
+  VerifyResult result = check();
+  EXPECT_EQ(result.misplaced, 1u);
+  EXPECT_EQ(result.missing, 1u);
+  EXPECT_EQ(check("any").problem_count(), 0u);
+}
+
+TEST_F(LoadVerify, with_any_layout_copies_are_counted) {
+  std::string octets = message(LedgerState::acked, {0, 1});
+  deliver("one", octets);
+  EXPECT_EQ(check("any").missing, 1u);
+  deliver("two", octets);
+  EXPECT_EQ(check("any").problem_count(), 0u);
+  deliver("three", octets);
+  EXPECT_EQ(check("any").misplaced, 1u);
+}
+
+TEST_F(LoadVerify, holds_sizes_in_names_against_files) {
+  std::string octets = message(LedgerState::acked, {0});
+  deliver("example.org/u0", octets);
+  fs::path maildir = folder_ / "mail/example.org/u0/new";
+  fs::rename(maildir / "1", maildir / ("1,S=" + std::to_string(octets.size())));
+  EXPECT_EQ(check().problem_count(), 0u);
+  fs::rename(maildir / ("1,S=" + std::to_string(octets.size())), maildir / "1,S=5:2,S");
+  EXPECT_EQ(check().misnamed, 1u);
+}
+
+TEST_F(LoadVerify, keeps_the_first_twenty_problems) {
+  for (int i = 0; i < 30; ++i) message(LedgerState::acked, {0});
+  VerifyResult result = check();
+  EXPECT_EQ(result.missing, 30u);
+  EXPECT_EQ(result.problems.size(), VerifyResult::problems_kept);
+  EXPECT_NE(verify_summary(result).find("and 10 more"), std::string::npos);
+}
+
+TEST_F(LoadVerify, says_what_it_could_not_read) {
+  VerifyOptions options;
+  options.ledger = ledger_path();
+  options.maildir = (folder_ / "mail").string();
+  EXPECT_FALSE(verify(options)) << "no ledger";
+  message(LedgerState::acked, {0});
+  options.maildir = (folder_ / "nowhere").string();
+  auto result = verify(options);
+  ASSERT_FALSE(result);
+  EXPECT_NE(result.error().find("nowhere"), std::string::npos);
+}
+
+TEST_F(LoadVerify, the_ledger_reads_back_what_was_written) {
+  {
+    auto ledger = Ledger::open(ledger_path());
+    ASSERT_TRUE(ledger);
+    LedgerWriter writer(ledger.value().get());
+    std::string hash(32, 'a');
+    std::vector<std::uint32_t> both{1, 0};
+    writer.add(LedgerState::acked, "id-1", 4096, hash, both, mailboxes_);
+    writer.add(LedgerState::cut, "id-2", 1, hash, {}, mailboxes_);
+    EXPECT_TRUE(writer.ok());
+  }
+  message(LedgerState::doubt, {2});  // appends
+  unsigned torn = 0;
+  auto read = read_ledger(ledger_path(), &torn);
+  ASSERT_TRUE(read) << read.error();
+  ASSERT_EQ(read.value().size(), 3u);
+  const LedgerEntry& first = read.value()[0];
+  EXPECT_EQ(first.state, LedgerState::acked);
+  EXPECT_EQ(first.id, "id-1");
+  EXPECT_EQ(first.size, 4096u);
+  EXPECT_EQ(first.recipients, (std::vector<std::string>{"u1@example.org", "u0@example.org"}));
+  EXPECT_EQ(read.value()[1].state, LedgerState::cut);
+  EXPECT_TRUE(read.value()[1].recipients.empty());
+  EXPECT_EQ(read.value()[2].state, LedgerState::doubt);
+  EXPECT_EQ(torn, 0u);
+}
+
+TEST_F(LoadVerify, half_a_line_of_a_killed_generator_does_no_harm) {
+  std::string octets = message(LedgerState::acked, {0});
+  deliver("example.org/u0", octets);
+  std::ofstream(ledger_path(), std::ios::app) << "acked\trun-00-00";
+  VerifyResult at_the_end = check();
+  EXPECT_EQ(at_the_end.problem_count(), 0u);
+  EXPECT_EQ(at_the_end.torn_lines, 1u);
+  deliver("example.org/u1", message(LedgerState::acked, {1}));  // the next run appends
+  VerifyResult in_the_middle = check();
+  EXPECT_EQ(in_the_middle.problem_count(), 0u) << verify_summary(in_the_middle);
+  EXPECT_EQ(in_the_middle.torn_lines, 1u);
+  EXPECT_EQ(in_the_middle.acknowledged, 2u);
+}
+
+TEST_F(LoadVerify, a_damaged_ledger_is_refused) {
+  message(LedgerState::acked, {0});
+  std::ofstream(ledger_path(), std::ios::app) << "nonsense\n";
+  unsigned torn = 0;
+  auto read = read_ledger(ledger_path(), &torn);
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().find("line 3"), std::string::npos) << read.error();
+}
+
+TEST(LoadLedger, a_full_disk_is_noticed) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full here";
+  auto ledger = Ledger::open("/dev/full");
+  EXPECT_FALSE(ledger) << "not even the title could be written";
+}
+
+}  // namespace
+}  // namespace gatepost::load
