@@ -1,0 +1,204 @@
+"""What the operator sees and does: log, metrics, reload, wrong settings."""
+import json
+import re
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+import server
+import wire
+
+
+def get(port, path):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=wire.PATIENCE_S) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.read().decode()
+
+
+def values(page):
+    """Prometheus text -> {name with labels: value}, checking each line's form."""
+    found = {}
+    for line in page.splitlines():
+        if line.startswith("#") or not line:
+            continue
+        match = re.fullmatch(r"([a-zA-Z_:][\w:]*(?:\{.*\})?) (\S+)", line)
+        assert match, line
+        found[match.group(1)] = float(match.group(2))
+    return found
+
+
+def total(found, name):
+    return sum(value for key, value in found.items() if key == name or key.startswith(name + "{"))
+
+
+def test_metrics_count_what_happened(start):
+    port = server.free_port()
+    gatepost = start(f"--metrics-listen 127.0.0.1:{port}")
+    assert get(port, "/healthz")[0] == 200
+    assert get(port, "/readyz")[0] == 200
+    before = values(get(port, "/metrics")[1])
+    with gatepost.greeted() as peer:
+        assert peer.deliver(b"Subject: t\r\n").code == 250
+        peer.command("MAIL FROM:<a@sender.test>", 250)
+        peer.command("RCPT TO:<nobody@example.test>", 550)
+        peer.quit()
+    after = values(get(port, "/metrics")[1])
+    grown = lambda name: total(after, name) - total(before, name)
+    assert grown("gatepost_smtp_connections_total") == 1
+    assert grown("gatepost_sink_commit_seconds_count") == 1
+    replies = {key: value - before.get(key, 0) for key, value in after.items()
+               if key.startswith("gatepost_smtp_replies_total")}
+    assert sum(v for key, v in replies.items() if 'code="550"' in key) == 1
+    assert sum(v for key, v in replies.items() if 'code="354"' in key) == 1
+    assert get(port, "/nothing")[0] == 404
+
+
+def test_not_ready_while_draining(start):
+    port = server.free_port()
+    gatepost = start(f"--metrics-listen 127.0.0.1:{port} --drain-timeout 30s")
+    busy = gatepost.greeted()
+    busy.command("MAIL FROM:<a@sender.test>", 250)
+    busy.command("RCPT TO:<u@example.test>", 250)
+    busy.command("DATA", 354)
+    gatepost.signal(signal.SIGTERM)
+    deadline = time.monotonic() + wire.PATIENCE_S
+    while get(port, "/readyz")[0] != 503:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert get(port, "/healthz")[0] == 200
+    busy.send("Subject: t\r\n.\r\n")
+    busy.expect(250)
+    gatepost.wait()
+
+
+def test_recipients_are_read_again_on_sighup(start):
+    gatepost = start()
+    with gatepost.greeted() as peer:
+        peer.command("MAIL FROM:<a@sender.test>", 250)
+        peer.command("RCPT TO:<new@example.test>", 550, "5.1.1")
+        with open(gatepost.recipients_file, "a") as file:
+            file.write("new@example.test\n")
+        gatepost.signal(signal.SIGHUP)
+        deadline = time.monotonic() + wire.PATIENCE_S
+        while peer.command("RCPT TO:<new@example.test>").code != 250:
+            assert time.monotonic() < deadline, "the new recipient never came"
+            time.sleep(0.3)
+            peer.command("RSET", 250)
+            peer.command("MAIL FROM:<a@sender.test>", 250)
+
+
+def test_a_broken_recipients_file_keeps_the_old_table(start):
+    gatepost = start()
+    gatepost.recipients_file.write_text("not an address at all\n")
+    gatepost.signal(signal.SIGHUP)
+    gatepost.wait_for_log("recipients")
+    with gatepost.greeted() as peer:
+        peer.command("MAIL FROM:<a@sender.test>", 250)
+        peer.command("RCPT TO:<u@example.test>", 250)
+
+
+def test_text_log_has_the_shapes_that_people_grep(start):
+    gatepost = start()
+    with gatepost.greeted() as peer:
+        queued = peer.deliver(b"Subject: t\r\n", sender="")
+        peer.command("MAIL FROM:<a@sender.test>", 250)
+        peer.command("RCPT TO:<nobody@example.test>", 550)
+        peer.quit()
+    message_id = re.search(r"queued as (\w+)", queued.text).group(1)
+    gatepost.wait_for_log(r"connect from \S*\[127\.0\.0\.1\]")
+    line = gatepost.wait_for_log(message_id)
+    assert "from=<>" in line and "u@example.test" in line
+    gatepost.wait_for_log(r"NOQUEUE: reject: RCPT from \S*\[127\.0\.0\.1\]: 550 5\.1\.1 .*; from=<a@sender\.test> "
+                          r"to=<nobody@example\.test> proto=ESMTP helo=<client\.test>")
+    gatepost.wait_for_log(r"disconnect from \S*\[127\.0\.0\.1\] ehlo=1 mail=2 rcpt=1/2 data=1 quit=1 commands=6/7")
+    stored, = gatepost.maildirs.of("u@example.test")
+    assert stored.id == message_id
+    assert message_id in stored.path.name
+
+
+def test_json_log_is_one_object_an_event(start):
+    gatepost = start("--log-format json")
+    with gatepost.greeted() as peer:
+        peer.deliver(b"Subject: t\r\n")
+        peer.quit()
+    gatepost.wait_for_log('"Disconnect".*"data"')
+    events = [json.loads(line) for line in gatepost.stderr().splitlines() if line.startswith("{")]
+    assert any("u@example.test" in json.dumps(event) for event in events)
+
+
+def test_nobody_can_forge_a_log_line(start):
+    gatepost = start()
+    with gatepost.greeted() as peer:
+        peer.line(b"MAIL FROM:<a@sender.test>")
+        peer.expect(250)
+        peer.line(b"RCPT TO:<\"\x1b[2J\x07\"@example.test>\x0b")
+        peer.reply()
+        peer.line(b"VRFY x\x1b]0;owned\x07")
+        peer.reply()
+        peer.quit()
+    gatepost.wait_for_log("disconnect from .* commands=")
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", gatepost.stderr())
+
+
+WRONG = [
+    (["--message-size-limit", "plenty"], "message-size-limit"),
+    (["--timeout", "-1s"], "timeout"),
+    (["--listen", "127.0.0.1:70000"], "listen"),
+    (["--listen", "nowhere"], "listen"),
+    (["--sink", "teapot:x"], "sink"),
+    (["--accept-domain", "a..b"], "accept-domain"),
+    (["--log-level", "loud"], "log-level"),
+    (["--recipient-limit", "99"], "recipient-limit"),
+    (["--recipients", "/nonexistent/file"], "recipients"),
+    (["--config", "/nonexistent/file"], "config"),
+    (["--no-such-flag"], "no-such-flag"),
+]
+
+
+@pytest.mark.parametrize("arguments, named", WRONG, ids=[" ".join(a) for a, _ in WRONG])
+def test_wrong_settings_are_one_line_and_exit_2(arguments, named):
+    done = subprocess.run([server.binary("gatepost"), *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert named in done.stderr
+    if len(arguments) > 1:
+        assert arguments[1] in done.stderr
+
+
+def test_the_example_configuration_is_right():
+    done = subprocess.run([server.binary("gatepost"), "--config", str(server.ROOT / "deploy" / "gatepost.toml"),
+                           "--check-config"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_port_in_use_is_one_line_with_a_remedy(start):
+    with wire.socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        gatepost = start([("--listen", f"127.0.0.1:{port}")], port=port, wait=False)
+        assert gatepost.wait() != 0
+    assert f"127.0.0.1:{port}" in gatepost.stderr()
+    assert re.search("in use", gatepost.stderr())
+
+
+def test_help_lists_the_flags_with_defaults():
+    done = subprocess.run([server.binary("gatepost"), "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    for flag in ("--listen", "--hostname", "--accept-domain", "--sink", "--shards", "--message-size-limit", "--timeout",
+                 "--log-level", "--config", "--recipients", "--recipient-limit", "--bare-newline"):
+        assert flag in done.stdout
+    assert "50M" in done.stdout
+
+
+@pytest.mark.covers("R5321-7.9-01")
+def test_denied_clients(start):
+    gatepost = start("--deny-client 127.0.0.2/32")
+    with gatepost.peer(source="127.0.0.2") as denied:
+        assert denied.reply().code in (550, 554, 421)
+    with gatepost.greeted() as other:
+        other.quit()
