@@ -524,7 +524,7 @@ void Shard::log_message(Connection& connection, const smtp::ReplyNote& note) {
   MessageRecord& message = connection.message;
   const bool accepted = note.code() < 300;
   (accepted ? counters_.messages_accepted : counters_.messages_rejected).add();
-  if (note.wire.data() == smtp::replies::bare_newline_in_content.wire.data())
+  if (note.wire == smtp::replies::bare_newline_in_content.wire)
     counters_.bare_newline_refusals.add();
   if (!log_.wants(observe::LogLevel::info)) return;
   std::array<std::string_view, observe::recipients_logged_max> recipients;

@@ -45,18 +45,6 @@ bool is_junk(Verb verb) {
   }
 }
 
-// The local-part without its quotes (RFC 5321 §4.1.2: both spellings are the same mailbox).
-std::string_view unquoted(std::string_view local_part, std::span<char> out) {
-  if (local_part.empty() || local_part.front() != '"') return local_part;
-  std::size_t size = 0;
-  for (std::size_t i = 1; i + 1 < local_part.size(); ++i) {
-    if (local_part[i] == '\\') ++i;
-    GP_CHECK(size < out.size());
-    out[size++] = local_part[i];
-  }
-  return {out.data(), size};
-}
-
 }  // namespace
 
 Session::Session(const SessionConfig& config, SessionPools& pools, SessionHost& host,
@@ -81,7 +69,8 @@ void Session::answer(std::string_view wire, ReplyKind kind) {
   if (kind != ReplyKind::command) return;
   const std::uint16_t code = note.code();
   bool error = code >= 500 || junk_now_;
-  if (wire.data() == replies::too_many_recipients.wire.data())
+  // By its octets: where a constant's text lies may differ from one source file to the next.
+  if (wire == replies::too_many_recipients.wire)
     error = ++overshoot_ > config_.settings.recipient_overshoot_limit;
   junk_now_ = false;
   if (!error) return;
@@ -411,7 +400,7 @@ Event Session::rcpt_command() {
     }
   }
   pending_.mailbox = path.mailbox;
-  pending_.local_part = unquoted(path.mailbox.local_part, scratch.local_part);
+  pending_.local_part = unquoted_local_part(path.mailbox.local_part, scratch.unquoted);
   pending_.domain = {scratch.domain.data(), domain_size};
   phase_ = Phase::deciding;
   return Event::decide_recipient;

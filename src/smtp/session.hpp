@@ -81,7 +81,7 @@ struct PartialLine {
 // sessions of a shard: a host that decides later than at once copies what it needs.
 struct RecipientScratch {
   MailboxStorage mailbox;
-  std::array<char, bounds::local_part_length_max + 2> local_part;
+  MailboxStorage unquoted;
   std::array<char, bounds::domain_length_max + 1> domain;
 };
 
