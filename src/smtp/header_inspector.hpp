@@ -71,8 +71,12 @@ class HeaderInspector {
   // Fields named Received so far; one counts when its colon has come.
   std::uint32_t received_count() const { return received_count_; }
   // Octets of the header section so far with each line end counted as CRLF, whatever its form here;
-  // without the empty line that ends it.
-  std::uint64_t header_octets() const { return finished_octets_ + line_octets_; }
+  // without the empty line that ends it. A line counts from its colon on: until then it may turn
+  // out to be body, and to count it would make the sum depend on the cuts.
+  std::uint64_t header_octets() const {
+    const bool open_name = state_ == State::name || state_ == State::name_space;
+    return finished_octets_ + (open_name ? 0 : line_octets_);
+  }
 
  private:
   enum class State : std::uint8_t {

@@ -194,9 +194,25 @@ TEST(HeaderInspector, counts_the_octets_of_the_header_section) {
   EXPECT_EQ(inspected("\r\nbody").header_octets, 0u);
   EXPECT_EQ(inspected("A: b\r\n\r\nbody").header_octets, 6u);
   EXPECT_EQ(inspected("A: b\r\n c\r\nReturn-Path: d\r\n\r\nbody").header_octets, 6u + 4u + 16u);
-  EXPECT_EQ(inspected("A: b\r\nRetu").header_octets, 10u);
+  EXPECT_EQ(inspected("A: b\r\nRetu").header_octets, 6u);
+  EXPECT_EQ(inspected("A: b\r\nRetu:").header_octets, 6u + 5u);
   EXPECT_EQ(inspected("A: b").header_octets, 4u);
   EXPECT_EQ(inspected("A: " + std::string(5000, 'x')).header_octets, 5003u);
+}
+
+// A line may be long before it turns out to be body. It counted for as long as that was open, so that
+// the header section was over its limit or not by how the content was cut.
+TEST(HeaderInspector, SMG_10_a_line_counts_only_when_it_is_known_to_be_a_field) {
+  HeaderInspector inspector;
+  inspector.begin(HeaderInspector::LineEnd::crlf);
+  const std::string content = "A: b\r\n" + std::string(900, 'y') + " no field\r\n";
+  for (const char& octet : content) {
+    inspector.inspect(
+        {reinterpret_cast<const std::uint8_t*>(&octet), 1}, [](const HeaderInspector::Piece&) {},
+        [](bool) {});
+    EXPECT_LE(inspector.header_octets(), 6u);
+  }
+  EXPECT_FALSE(inspector.in_header());
 }
 
 TEST(HeaderInspector, only_crlf_ends_a_line_in_crlf_form) {
