@@ -9,7 +9,7 @@ namespace {
 
 constexpr char hex_digits[] = "0123456789ABCDEF";
 
-// ASCII that needs no thought, for each of the two forms.
+// ASCII that needs no thought, for each of the two places.
 constexpr std::array<bool, 256> make_plain(std::string_view special) {
   std::array<bool, 256> plain{};
   for (unsigned c = 0x20; c < 0x7f; ++c)
@@ -18,7 +18,6 @@ constexpr std::array<bool, 256> make_plain(std::string_view special) {
 }
 constexpr std::array<bool, 256> plain_enclosed = make_plain("\\<>");
 constexpr std::array<bool, 256> plain_in_sentence = make_plain("\\");
-constexpr std::array<bool, 256> plain_in_json = make_plain("\\\"");
 
 std::size_t plain_run(std::string_view text, const std::array<bool, 256>& plain) {
   std::size_t length = 0;
@@ -63,15 +62,6 @@ void append_hex(std::string& out, std::string_view octets) {
   }
 }
 
-void append_json_unit(std::string& out, std::uint32_t unit) {
-  out += {'\\',
-          'u',
-          hex_digits[unit >> 12 & 15],
-          hex_digits[unit >> 8 & 15],
-          hex_digits[unit >> 4 & 15],
-          hex_digits[unit & 15]};
-}
-
 // Appends what follows a run of plain octets; returns how many octets of `text` that took.
 std::size_t append_special_text(std::string& out, std::string_view text) {
   if (text[0] == '\\') {
@@ -89,28 +79,6 @@ std::size_t append_special_text(std::string& out, std::string_view text) {
   return length;
 }
 
-std::size_t append_special_json(std::string& out, std::string_view text) {
-  if (text[0] == '\\' || text[0] == '"') {
-    out += {'\\', text[0]};
-    return 1;
-  }
-  if ((text[0] & 0x80) == 0) {
-    append_json_unit(out, static_cast<std::uint8_t>(text[0]));
-    return 1;
-  }
-  CodePoint c = leading_code_point(text);
-  if (c.length == 0) {
-    out += "\xef\xbf\xbd";  // U+FFFD
-    return 1;
-  }
-  if (deceptive(c.value)) {
-    append_json_unit(out, c.value);
-  } else {
-    out += text.substr(0, c.length);
-  }
-  return c.length;
-}
-
 }  // namespace
 
 void append_escaped_text(std::string& out, std::string_view text, TextPlace place) {
@@ -121,16 +89,6 @@ void append_escaped_text(std::string& out, std::string_view text, TextPlace plac
     text.remove_prefix(run);
     if (text.empty()) return;
     text.remove_prefix(append_special_text(out, text));
-  }
-}
-
-void append_escaped_json(std::string& out, std::string_view text) {
-  for (;;) {
-    std::size_t run = plain_run(text, plain_in_json);
-    out.append(text.data(), run);
-    text.remove_prefix(run);
-    if (text.empty()) return;
-    text.remove_prefix(append_special_json(out, text));
   }
 }
 

@@ -10,14 +10,9 @@ namespace gatepost::observe {
 enum class TextPlace { enclosed, sentence };
 
 // Appends `text` to `out` for a text line: printable ASCII and well-formed UTF-8 as they are, "\\"
-// for a backslash,
-// "\xHH" for every other octet: controls, DEL, malformed UTF-8, "<" and ">" in an enclosed text,
-// and characters that end lines or turn the reading direction (U+0080..U+009F, U+2028..U+202E,
-// U+2066..U+2069, U+200E, U+200F, U+FEFF).
+// for a backslash, "\xHH" for every other octet: controls, DEL, malformed UTF-8, "<" and ">" in an
+// enclosed text, and characters that end lines or turn the reading direction (U+0080..U+009F,
+// U+2028..U+202E, U+2066..U+2069, U+200E, U+200F, U+FEFF).
 void append_escaped_text(std::string& out, std::string_view text, TextPlace place);
-
-// Appends `text` to `out` as it stands between the quotes of a JSON string (RFC 8259 §7). Malformed
-// UTF-8 becomes U+FFFD, and the characters above become \uHHHH.
-void append_escaped_json(std::string& out, std::string_view text);
 
 }  // namespace gatepost::observe

@@ -1,235 +1,195 @@
 // Events as one JSON object a line (RFC 8259), with KumoMTA's names where it has one for the field.
-#include <fmt/format.h>
+//
+// Written in ASCII, everything else as \uHHHH and malformed UTF-8 as U+FFFD: no octet from the wire
+// can end a line or turn the reading direction of a terminal.
+#include <nlohmann/json.hpp>
 
-#include "observe/escape.hpp"
 #include "observe/event_lines.hpp"
 
 namespace gatepost::observe {
 
 namespace {
 
-// Writes members of one object; puts the commas.
-class JsonObject {
+using Json = nlohmann::ordered_json;
+
+std::string text_of(RecordString value) {
+  std::string text(value.text);
+  if (value.cut) text += "...";
+  return text;
+}
+
+void put_unless_empty(Json& object, const char* name, RecordString value) {
+  if (!value.text.empty()) object[name] = text_of(value);
+}
+
+Json peer_of(RecordString address, std::uint64_t port, RecordString helo) {
+  Json peer = Json::object();
+  put_unless_empty(peer, "name", helo);
+  peer["addr"] = text_of(address);
+  peer["port"] = port;
+  return peer;
+}
+
+Json response_of(std::uint16_t code, RecordString enhanced, RecordString content,
+                 RecordString command) {
+  Json response = Json::object();
+  response["code"] = code;
+  put_unless_empty(response, "enhanced_code", enhanced);
+  response["content"] = text_of(content);
+  put_unless_empty(response, "command", command);
+  return response;
+}
+
+// Reads one record's fields in the order in which event_writer.cpp wrote them.
+class JsonEvent {
  public:
-  explicit JsonObject(std::string& out) : out_(out) { out_ += '{'; }
-  void end() { out_ += '}'; }
+  JsonEvent(const std::uint8_t* record, LineContext context) : record_(record), context_(context) {}
 
-  void key(std::string_view name) {
-    if (!first_) out_ += ',';
-    first_ = false;
-    out_ += '"';
-    out_ += name;
-    out_ += "\":";
-  }
-  void string(std::string_view name, std::string_view value) {
-    key(name);
-    value_string({value, false});
-  }
-  void string(std::string_view name, RecordString value) {
-    key(name);
-    value_string(value);
-  }
-  void string_unless_empty(std::string_view name, RecordString value) {
-    if (!value.text.empty()) string(name, value);
-  }
-  void number(std::string_view name, std::uint64_t value) {
-    key(name);
-    fmt::format_int digits(value);
-    out_.append(digits.data(), digits.size());
-  }
-  void value_string(RecordString value) {
-    out_ += '"';
-    append_escaped_json(out_, value.text);
-    if (value.cut) out_ += "...";
-    out_ += '"';
-  }
-
- private:
-  std::string& out_;
-  bool first_ = true;
-};
-
-class JsonLine {
- public:
-  JsonLine(std::string& out, const std::uint8_t* record, LineContext context)
-      : out_(out), record_(record), context_(context), line_(out) {}
-
-  void append() {
+  Json take() {
     switch (record_.header().kind) {
       case EventKind::padding:
         break;
       case EventKind::connect:
-        append_connect();
+        take_connect();
         break;
       case EventKind::refuse:
-        append_refuse();
+        take_refuse();
         break;
       case EventKind::disconnect:
-        append_disconnect();
+        take_disconnect();
         break;
       case EventKind::message:
-        append_message();
+        take_message();
         break;
       case EventKind::reject:
-        append_reject();
+        take_reject();
         break;
       case EventKind::note:
-        append_note();
+        begin("Note");
+        line_["content"] = text_of(record_.string());
         break;
       case EventKind::session_note:
-        append_session_note();
+        take_session_note();
         break;
     }
-    line_.end();
-    out_ += '\n';
+    return std::move(line_);
   }
 
  private:
-  void begin(std::string_view type) {
-    line_.string("type", type);
-    line_.key("event_time");
-    out_ += '"';
-    context_.time_stamp.append(out_, record_.header().time_us);
-    out_ += '"';
-    line_.string("level", log_level_name(record_.header().level));
-    if (context_.shard >= 0) line_.number("shard", static_cast<std::uint64_t>(context_.shard));
+  void begin(const char* type) {
+    line_["type"] = type;
+    std::string time;
+    context_.time_stamp.append(time, record_.header().time_us);
+    line_["event_time"] = std::move(time);
+    line_["level"] = log_level_name(record_.header().level);
+    if (context_.shard >= 0) line_["shard"] = context_.shard;
   }
   // The first number of every event of a session: port and reply code. Returns the code.
   std::uint16_t take_port_and_code() {
-    std::uint64_t packed = record_.number();
+    const std::uint64_t packed = record_.number();
     port_ = packed >> 16;
     return static_cast<std::uint16_t>(packed);
   }
-  void append_peer(RecordString address, RecordString helo) {
-    line_.key("peer_address");
-    JsonObject peer(out_);
-    if (!helo.text.empty()) peer.string("name", helo);
-    peer.string("addr", address);
-    peer.number("port", port_);
-    peer.end();
-  }
-  void append_response(std::uint16_t code, RecordString enhanced, RecordString content,
-                       RecordString command) {
-    line_.key("response");
-    JsonObject response(out_);
-    response.number("code", code);
-    response.string_unless_empty("enhanced_code", enhanced);
-    response.string("content", content);
-    response.string_unless_empty("command", command);
-    response.end();
-  }
 
-  void append_connect() {
+  void take_connect() {
     begin("Connect");
     take_port_and_code();
-    append_peer(record_.string(), {});
+    line_["peer_address"] = peer_of(record_.string(), port_, {});
   }
 
-  void append_refuse() {
+  void take_refuse() {
     begin("Refusal");
-    std::uint16_t code = take_port_and_code();
-    append_peer(record_.string(), {});
-    RecordString enhanced = record_.string();
-    append_response(code, enhanced, record_.string(), {});
-    line_.string_unless_empty("cause", record_.string());
+    const std::uint16_t code = take_port_and_code();
+    line_["peer_address"] = peer_of(record_.string(), port_, {});
+    const RecordString enhanced = record_.string();
+    line_["response"] = response_of(code, enhanced, record_.string(), {});
+    put_unless_empty(line_, "cause", record_.string());
   }
 
-  void append_disconnect() {
+  void take_disconnect() {
     begin("Disconnect");
     take_port_and_code();
-    RecordString address = record_.string();
-    append_peer(address, record_.string());
-    line_.string_unless_empty("reason", record_.string());
-    line_.key("commands");
-    JsonObject commands(out_);
+    const RecordString address = record_.string();
+    line_["peer_address"] = peer_of(address, port_, record_.string());
+    put_unless_empty(line_, "reason", record_.string());
+    Json& commands = line_["commands"] = Json::object();
     while (record_.numbers_left() != 0) {
-      std::uint64_t packed = record_.number();
-      std::uint64_t verb = packed >> 32;
-      commands.key(verb < context_.verb_names.size() ? context_.verb_names[verb] : "unknown");
-      JsonObject counts(out_);
-      counts.number("accepted", packed >> 16 & 0xffff);
-      counts.number("total", packed & 0xffff);
-      counts.end();
+      const std::uint64_t packed = record_.number();
+      const std::uint64_t verb = packed >> 32;
+      const std::string_view name =
+          verb < context_.verb_names.size() ? context_.verb_names[verb] : "unknown";
+      commands[std::string(name)] = {{"accepted", packed >> 16 & 0xffff},
+                                     {"total", packed & 0xffff}};
     }
-    commands.end();
   }
 
-  void append_message() {
-    std::uint16_t code = take_port_and_code();
+  void take_message() {
+    const std::uint16_t code = take_port_and_code();
     begin(code / 100 == 2 ? "Reception" : code == 0 ? "Abort" : "Rejection");
-    std::uint64_t size = record_.number();
-    std::uint64_t recipients = record_.number();
-    std::uint64_t total_us = record_.number();
-    std::uint64_t commit_us = record_.number();
-    RecordString address = record_.string();
-    RecordString protocol = record_.string();
-    RecordString helo = record_.string();
-    line_.string("id", record_.string());
-    line_.string("sender", record_.string());
-    RecordString enhanced = record_.string();
-    RecordString text = record_.string();
-    RecordString cause = record_.string();
-    line_.key("recipient");
-    out_ += '[';
-    for (bool first = true; record_.strings_left() != 0; first = false) {
-      if (!first) out_ += ',';
-      line_.value_string(record_.string());
-    }
-    out_ += ']';
-    line_.number("recipient_count", recipients);
-    line_.number("size", size);
-    append_peer(address, helo);
-    line_.string("reception_protocol", protocol);
-    if (code != 0) append_response(code, enhanced, text, {"END-OF-MESSAGE", false});
-    line_.number("delay_us", total_us);
-    line_.number("commit_us", commit_us);
-    line_.string_unless_empty("cause", cause);
+    const std::uint64_t size = record_.number();
+    const std::uint64_t recipient_count = record_.number();
+    const std::uint64_t total_us = record_.number();
+    const std::uint64_t commit_us = record_.number();
+    const RecordString address = record_.string();
+    const RecordString protocol = record_.string();
+    const RecordString helo = record_.string();
+    line_["id"] = text_of(record_.string());
+    line_["sender"] = text_of(record_.string());
+    const RecordString enhanced = record_.string();
+    const RecordString text = record_.string();
+    const RecordString cause = record_.string();
+    Json& recipients = line_["recipient"] = Json::array();
+    while (record_.strings_left() != 0) recipients.push_back(text_of(record_.string()));
+    line_["recipient_count"] = recipient_count;
+    line_["size"] = size;
+    line_["peer_address"] = peer_of(address, port_, helo);
+    line_["reception_protocol"] = text_of(protocol);
+    if (code != 0) line_["response"] = response_of(code, enhanced, text, {"END-OF-MESSAGE", false});
+    line_["delay_us"] = total_us;
+    line_["commit_us"] = commit_us;
+    put_unless_empty(line_, "cause", cause);
   }
 
-  void append_reject() {
+  void take_reject() {
     begin("Rejection");
-    std::uint16_t code = take_port_and_code();
-    bool has_reverse_path = record_.number() != 0;
-    RecordString address = record_.string();
-    RecordString protocol = record_.string();
-    RecordString helo = record_.string();
-    line_.string_unless_empty("id", record_.string());
-    RecordString reverse_path = record_.string();
-    if (has_reverse_path) line_.string("sender", reverse_path);
-    RecordString enhanced = record_.string();
-    RecordString text = record_.string();
-    RecordString cause = record_.string();
-    RecordString command = record_.string();
-    line_.string_unless_empty("recipient", record_.string());
-    append_peer(address, helo);
-    line_.string_unless_empty("reception_protocol", protocol);
-    append_response(code, enhanced, text, command);
-    line_.string_unless_empty("cause", cause);
+    const std::uint16_t code = take_port_and_code();
+    const bool has_reverse_path = record_.number() != 0;
+    const RecordString address = record_.string();
+    const RecordString protocol = record_.string();
+    const RecordString helo = record_.string();
+    put_unless_empty(line_, "id", record_.string());
+    const RecordString reverse_path = record_.string();
+    if (has_reverse_path) line_["sender"] = text_of(reverse_path);
+    const RecordString enhanced = record_.string();
+    const RecordString text = record_.string();
+    const RecordString cause = record_.string();
+    const RecordString command = record_.string();
+    put_unless_empty(line_, "recipient", record_.string());
+    line_["peer_address"] = peer_of(address, port_, helo);
+    put_unless_empty(line_, "reception_protocol", protocol);
+    line_["response"] = response_of(code, enhanced, text, command);
+    put_unless_empty(line_, "cause", cause);
   }
 
-  void append_note() {
-    begin("Note");
-    line_.string("content", record_.string());
-  }
-
-  void append_session_note() {
+  void take_session_note() {
     begin("Note");
     take_port_and_code();
-    append_peer(record_.string(), {});
-    line_.string("content", record_.string());
+    line_["peer_address"] = peer_of(record_.string(), port_, {});
+    line_["content"] = text_of(record_.string());
   }
 
-  std::string& out_;
   RecordReader record_;
   LineContext context_;
-  JsonObject line_;
+  Json line_ = Json::object();
   std::uint64_t port_ = 0;
 };
 
 }  // namespace
 
 void append_json_lines(std::string& out, const std::uint8_t* record, LineContext context) {
-  JsonLine(out, record, context).append();
+  const Json line = JsonEvent(record, context).take();
+  out += line.dump(-1, ' ', true, Json::error_handler_t::replace);
+  out += '\n';
 }
 
 }  // namespace gatepost::observe

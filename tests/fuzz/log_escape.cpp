@@ -51,28 +51,11 @@ void check_text(std::string_view text, TextPlace place) {
   GP_CHECK(unescaped(line) == text);
 }
 
-void check_json(std::string_view text) {
-  std::string line;
-  gatepost::observe::append_escaped_json(line, text);
-  GP_CHECK(!has_control(line));
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    GP_CHECK(line[i] != '"');
-    if (line[i] != '\\') continue;
-    ++i;
-    GP_CHECK(i < line.size());
-    if (line[i] == '\\' || line[i] == '"') continue;
-    GP_CHECK(line[i] == 'u' && line.size() - i > 4);
-    for (std::size_t digit = 1; digit <= 4; ++digit) hex_value(line[i + digit]);
-    i += 4;
-  }
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view text(reinterpret_cast<const char*>(data), size);
   check_text(text, TextPlace::enclosed);
   check_text(text, TextPlace::sentence);
-  check_json(text);
   return 0;
 }

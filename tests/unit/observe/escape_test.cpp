@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 namespace gatepost::observe {
 namespace {
 
@@ -15,11 +13,6 @@ std::string enclosed(std::string_view text) {
 std::string sentence(std::string_view text) {
   std::string out;
   append_escaped_text(out, text, TextPlace::sentence);
-  return out;
-}
-std::string json(std::string_view text) {
-  std::string out;
-  append_escaped_json(out, text);
   return out;
 }
 
@@ -60,18 +53,6 @@ TEST(Escape, shows_characters_that_deceive_a_reader_as_octets) {
   EXPECT_EQ(enclosed("\xc2\x9b"), "\\xC2\\x9B");           // U+009B control sequence introducer
   EXPECT_EQ(enclosed("\xe2\x80\xa8"), "\\xE2\\x80\\xA8");  // U+2028 line separator
   EXPECT_EQ(enclosed("\xe2\x80\xae"), "\\xE2\\x80\\xAE");  // U+202E right-to-left override
-  EXPECT_EQ(json("\xe2\x80\xa8"), "\\u2028");
-}
-
-TEST(Escape, makes_json_strings_that_a_json_parser_reads_back) {
-  const std::string text = "quote\" back\\ tab\t nul" + std::string(1, '\0') +
-                           " esc\x1b del\x7f j\xc3\xb6rg \xe2\x80\xa8 \xf0\x9f\x93\xac";
-  EXPECT_EQ(nlohmann::json::parse('"' + json(text) + '"').get<std::string>(), text);
-}
-
-TEST(Escape, replaces_malformed_utf8_in_json) {
-  auto parsed = nlohmann::json::parse('"' + json("a\xff\xc3z") + '"').get<std::string>();
-  EXPECT_EQ(parsed, "a\xef\xbf\xbd\xef\xbf\xbdz");
 }
 
 TEST(Escape, never_lets_a_line_end_through) {
@@ -79,11 +60,10 @@ TEST(Escape, never_lets_a_line_end_through) {
     for (unsigned second = 0; second < 256; ++second) {
       const char pair[2] = {static_cast<char>(first), static_cast<char>(second)};
       std::string_view text(pair, 2);
-      for (const std::string& out : {enclosed(text), sentence(text), json(text)}) {
+      for (const std::string& out : {enclosed(text), sentence(text)}) {
         EXPECT_EQ(out.find_first_of(std::string_view("\r\n\0\x1b", 4)), std::string::npos);
       }
       EXPECT_EQ(enclosed(text).find_first_of("<>"), std::string::npos);
-      EXPECT_TRUE(nlohmann::json::accept('"' + json(text) + '"')) << first << ' ' << second;
     }
   }
 }

@@ -207,6 +207,23 @@ TEST(EventLog, names_a_connection_in_a_note_about_it) {
   EXPECT_EQ(log.text(), std::string(stamp) + " error [-] outcome in doubt: unknown[192.0.2.1]\n");
 }
 
+TEST(EventLog, no_octet_from_the_wire_breaks_a_json_line) {
+  MemoryLog log({.format = LogFormat::json});
+  EventWriter& writer = log.writer(0);
+  for (unsigned first = 0; first < 256; ++first) {
+    std::string text;
+    for (unsigned second = 0; second < 256; ++second)
+      text += {static_cast<char>(first), static_cast<char>(second)};
+    writer.note(event_time, LogLevel::warn, text);
+  }
+  const std::vector<std::string> lines = lines_of(log.text());
+  ASSERT_EQ(lines.size(), 256u);
+  for (const std::string& line : lines) {
+    EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+    for (char c : line) EXPECT_TRUE(c >= 0x20 && c < 0x7f) << line;
+  }
+}
+
 TEST(EventLog, writes_one_json_object_a_line) {
   MemoryLog log({.format = LogFormat::json});
   EventWriter& writer = log.writer(3);
