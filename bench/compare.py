@@ -5,7 +5,7 @@
                NAME='command with {port}' ...
 
 Each NAME=command is a receiver that accepts mail for <u@example.test> on 127.0.0.1:{port} and stays in the
-foreground (its children are counted too); {scratch} is a directory that is made empty for each run. Two references are
+foreground (its children are counted too); {scratch} is a directory that is new for each run. Two references are
 always there: `limit` (speed_of_light.c beside this file: canned replies over io_uring, no parsing) and `sink`
 (postfix's smtp-sink). The client is postfix's smtp-source.
 Server on core 0 in a cgroup v2 of its own, client on core 1. What counts is the server's CPU time per message
@@ -16,16 +16,19 @@ to `limit` and `sink` is taken round by round.
   W2  4 KiB, many messages per connection, 50 connections
   W3  1 MiB, many messages per connection, 10 connections
   W4  idle connections after EHLO: PSS bytes each (--idle N, 5000 by default)
+  M2  W2 to 50 mailboxes: 50 clients with one connection and one recipient (u1 to u50@example.test) each
 
 Needs: root, gcc, liburing-dev, postfix's smtp-source and smtp-sink on PATH (Debian package postfix; no need to run it).
 """
 import argparse, json, os, resource, shlex, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
-WORK = {  # messages, smtp-source arguments
+WORK = {  # messages in all, arguments of each smtp-source
     "W1": (20000, ["-s", "50", "-l", "4096"]),
     "W2": (60000, ["-d", "-s", "50", "-l", "4096"]),
     "W3": (1000, ["-d", "-s", "10", "-l", "1048576"]),
+    "M2": (60000, ["-d", "-s", "1", "-l", "4096"]),
 }
+RECIPIENTS = {"M2": [f"u{i}@example.test" for i in range(1, 51)]}  # a smtp-source for each; else one for all
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -44,21 +47,25 @@ def cgroup_root():
 
 class Server:
     def __init__(self, name, command, port):
-        self.name, self.port = name, port
+        self.name, self.command, self.port = name, command, port
         self.scratch = tempfile.mkdtemp(prefix=f"compare-{name}-")
-        self.command = command.format(port=port, scratch=self.scratch)
+        self.runs = 0
         self.group = f"{cgroup_root()}/compare-{os.getpid()}-{name}"
 
     def start(self):
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        os.makedirs(self.scratch)
+        # What earlier runs stored stays until the end: ext4 makes new files several times as dear for some minutes
+        # after many were deleted, which no receiver is to blame for.
+        self.runs += 1
+        scratch = f"{self.scratch}/{self.runs}"
+        os.makedirs(scratch)
+        command = self.command.format(port=self.port, scratch=scratch)
         os.makedirs(self.group, exist_ok=True)
         def enter():
             with open(self.group + "/cgroup.procs", "w") as f:
                 f.write(str(os.getpid()))
             os.setsid()
         self.log = tempfile.NamedTemporaryFile("w+", prefix=f"{self.name}-", suffix=".log")
-        self.process = subprocess.Popen(["taskset", "-c", "0", "sh", "-c", "exec " + self.command],
+        self.process = subprocess.Popen(["taskset", "-c", "0", "sh", "-c", "exec " + command],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=enter)
         for _ in range(150):
             try:
@@ -113,16 +120,21 @@ class Server:
 
 def measure(server, workload, scale):
     count, arguments = WORK[workload]
-    count = max(200, int(count * scale))
-    client = ["taskset", "-c", "1", "smtp-source", "-4", "-C", "5", "-f", "a@sender.test", "-t", "u@example.test",
-              "-M", "client.test", *arguments, "-m", str(count), f"127.0.0.1:{server.port}"]
+    recipients = RECIPIENTS.get(workload, ["u@example.test"])
+    each = max(200, int(count * scale)) // len(recipients)
+    count = each * len(recipients)
     before, start = server.cpu_us(), time.time()
-    done = subprocess.run(client, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300)
+    clients = [subprocess.Popen(["taskset", "-c", "1", "smtp-source", "-4", "-C", "5", "-f", "a@sender.test", "-t", to,
+                                 "-M", "client.test", *arguments, "-m", str(each), f"127.0.0.1:{server.port}"],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+               for to in recipients]
+    for client in clients:
+        said = client.communicate(timeout=300)[1]
+        if client.returncode or said.strip():
+            raise RuntimeError(f"client failed against {server.name} on {workload}: {said[-500:]}")
     wall = time.time() - start
     time.sleep(0.2)
     after = server.cpu_us()
-    if done.returncode or done.stderr.strip():
-        raise RuntimeError(f"client failed against {server.name} on {workload}: {done.stderr[-500:]}")
     d = {k: (after[k] - before[k]) / count for k in ("usage_usec", "user_usec", "system_usec")}
     return {"cpu_us": d["usage_usec"], "user_us": d["user_usec"], "system_us": d["system_usec"], "per_s": count / wall}
 

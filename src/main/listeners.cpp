@@ -126,8 +126,8 @@ Result<std::vector<shard::Listener>> listen_on(const config::ListenAddress& addr
   config::ListenAddress wanted = address;
   SocketAddress socket_address;
   if (!to_socket_address(wanted, has_ipv6(), socket_address)) return failed(EADDRNOTAVAIL);
-  // A process that was killed keeps its port until the kernel has taken its ring apart, which happens
-  // some time after its end: a restart right behind it waits for that.
+  // A process that was killed keeps its port until the kernel has taken its ring apart, which
+  // happens some time after its end: a restart right behind it waits for that.
   int error = probe(socket_address);
   for (int waited_ms = 0; error == EADDRINUSE && waited_ms < port_wait_ms; waited_ms += 50) {
     usleep(50'000);

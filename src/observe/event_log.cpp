@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -45,6 +46,14 @@ std::string_view log_level_name(LogLevel level) {
   return "info";
 }
 
+// What one writer has recorded since the last round.
+struct EventLog::Unread {
+  EventWriter* writer = nullptr;
+  std::uint64_t head = 0;
+  std::uint64_t tail = 0;
+  WallUs time_us = 0;  // of the record at head
+};
+
 struct EventLog::State {
   explicit State(Options given) : options(std::move(given)), output(options.output_fd) {}
   ~State() {
@@ -53,7 +62,8 @@ struct EventLog::State {
 
   void run();
   bool collect_all();
-  bool collect(EventWriter& writer);
+  EventWriter* writer_at(std::size_t i);
+  bool advance(Unread& unread);
   void report_drops(EventWriter& writer);
   void append_record(const std::uint8_t* record, int shard);
   void append_own_note(LogLevel level, int shard, std::string_view text);
@@ -75,6 +85,7 @@ struct EventLog::State {
   TimeStamp time_stamp;
   std::string batch;
   std::size_t batch_lines = 0;
+  std::vector<Unread> unread;
   std::uint64_t lines_lost = 0;  // could not be written to the output
 };
 
@@ -117,25 +128,28 @@ void EventLog::State::write_batch() {
   batch_lines = 0;
 }
 
-// Called from collect_all() only. Returns whether there was anything.
-bool EventLog::State::collect(EventWriter& writer) {
-  std::uint64_t head = writer.head_.load(std::memory_order_relaxed);
-  const std::uint64_t tail = writer.tail_.load(std::memory_order_acquire);
-  if (head == tail) return false;
-  while (head != tail) {
-    const std::uint8_t* record = writer.ring_.get() + (head & (writer.capacity_ - 1));
+// Goes on to the writer's next record. False: there is none, and all were given back.
+bool EventLog::State::advance(Unread& next) {
+  for (;;) {
+    next.writer->head_.store(next.head, std::memory_order_release);
+    if (next.head == next.tail) return false;
+    const std::uint8_t* record =
+        next.writer->ring_.get() + (next.head & (next.writer->capacity_ - 1));
     RecordStart start;
     std::memcpy(&start, record, sizeof start);
-    GP_CHECK(start.size >= 8 && start.size % 8 == 0 && start.size <= tail - head);
-    if (start.kind != EventKind::padding) append_record(record, writer.shard_);
-    head += start.size;
-    if (batch.size() >= batch_bytes) {
-      writer.head_.store(head, std::memory_order_release);
-      write_batch();
+    GP_CHECK(start.size >= 8 && start.size % 8 == 0 && start.size <= next.tail - next.head);
+    if (start.kind != EventKind::padding) {
+      next.time_us = RecordReader(record).header().time_us;
+      return true;
     }
+    next.head += start.size;
   }
-  writer.head_.store(head, std::memory_order_release);
-  return true;
+}
+
+EventWriter* EventLog::State::writer_at(std::size_t i) {
+  // Writers are only ever added, and stay where they are.
+  std::lock_guard lock(mutex);
+  return i < writers.size() ? writers[i].get() : nullptr;
 }
 
 void EventLog::State::report_drops(EventWriter& writer) {
@@ -146,19 +160,26 @@ void EventLog::State::report_drops(EventWriter& writer) {
   writer.dropped_reported_ = dropped;
 }
 
+// The lines of all writers in the order of their time, as far as they are there. Returns whether
+// there was anything.
 bool EventLog::State::collect_all() {
-  bool any = false;
-  for (std::size_t i = 0;; ++i) {
-    EventWriter* writer;
-    {
-      // Writers are only ever added, and stay where they are.
-      std::lock_guard lock(mutex);
-      if (i == writers.size()) break;
-      writer = writers[i].get();
-    }
-    any |= collect(*writer);
-    report_drops(*writer);
+  unread.clear();
+  for (std::size_t i = 0; EventWriter* writer = writer_at(i); ++i) {
+    Unread found{writer, writer->head_.load(std::memory_order_relaxed),
+                 writer->tail_.load(std::memory_order_acquire)};
+    if (advance(found)) unread.push_back(found);
   }
+  const bool any = !unread.empty();
+  while (!unread.empty()) {
+    const auto next = std::ranges::min_element(unread, {}, &Unread::time_us);
+    EventWriter& writer = *next->writer;
+    const std::uint8_t* record = writer.ring_.get() + (next->head & (writer.capacity_ - 1));
+    append_record(record, writer.shard_);
+    next->head += RecordReader(record).header().size;
+    if (!advance(*next)) unread.erase(next);
+    if (batch.size() >= batch_bytes) write_batch();
+  }
+  for (std::size_t i = 0; EventWriter* writer = writer_at(i); ++i) report_drops(*writer);
   write_batch();
   if (!batch.empty()) write_batch();  // the note about lines lost before
   return any;

@@ -3,8 +3,8 @@
 //
 // A shard never waits for the log and never formats: EventWriter copies the fields into a byte ring
 // (single producer, single consumer). When the ring is full the event is dropped and counted. The
-// log thread collects all rings every 20 ms, or sooner when one is half full, formats text or JSON,
-// and writes each batch with one call.
+// log thread collects all rings every 20 ms, or sooner when one is half full, formats text or JSON
+// in the order of the events' times, and writes each batch with one call.
 //
 // Every string may come from the wire. It is cut to a bound when recorded and escaped when
 // formatted, so that an event is always exactly one line and no peer can forge another.
@@ -163,6 +163,7 @@ class EventLog {
 
  private:
   struct State;
+  struct Unread;
   explicit EventLog(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

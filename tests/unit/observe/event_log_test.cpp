@@ -207,6 +207,27 @@ TEST(EventLog, names_a_connection_in_a_note_about_it) {
   EXPECT_EQ(log.text(), std::string(stamp) + " error [-] outcome in doubt: unknown[192.0.2.1]\n");
 }
 
+TEST(EventLog, puts_the_lines_of_all_writers_in_the_order_of_their_time) {
+  MemoryLog log;
+  constexpr WallUs writers = 16;
+  for (WallUs first = 0; first < writers; ++first) {
+    EventWriter& writer = log.writer(static_cast<int>(first));
+    for (WallUs i = first; i < 1600; i += writers)
+      writer.note(event_time + i, LogLevel::info, std::to_string(i));
+  }
+  const std::vector<std::string> lines = lines_of(log.text());
+  ASSERT_EQ(lines.size(), 1600u);
+  std::size_t previous = 0, backwards = 0;
+  for (const std::string& each : lines) {
+    const std::size_t number = std::stoul(each.substr(each.find("] ") + 2));
+    backwards += number < previous ? 1 : 0;
+    previous = number;
+  }
+  // One writer after the other would go back 15 times. What the log thread took before all was
+  // written is in order too, but stands in front of the rest.
+  EXPECT_LE(backwards, 4u);
+}
+
 TEST(EventLog, no_octet_from_the_wire_breaks_a_json_line) {
   MemoryLog log({.format = LogFormat::json});
   EventWriter& writer = log.writer(0);

@@ -200,8 +200,8 @@ TEST(HeaderInspector, counts_the_octets_of_the_header_section) {
   EXPECT_EQ(inspected("A: " + std::string(5000, 'x')).header_octets, 5003u);
 }
 
-// A line may be long before it turns out to be body. It counted for as long as that was open, so that
-// the header section was over its limit or not by how the content was cut.
+// A line may be long before it turns out to be body. It counted for as long as that was open, so
+// that the header section was over its limit or not by how the content was cut.
 TEST(HeaderInspector, SMG_10_a_line_counts_only_when_it_is_known_to_be_a_field) {
   HeaderInspector inspector;
   inspector.begin(HeaderInspector::LineEnd::crlf);
