@@ -322,6 +322,13 @@ void MaildirSink::report(MaildirMessage& message) {
     }
   }
   --messages_open_;
+  if (message.in_doubt) {
+    host_.note(
+        fmt::format("{}: failed, and its name new/{} could not be taken away for certain: "
+                    "look for it in {} and {} other maildirs",
+                    message.id.view(), message.linked_name, message.targets.front().path,
+                    message.targets.size() - 1));
+  }
   host_.receipt(message.token, receipts_);
   free_message(message);
 }

@@ -57,6 +57,7 @@ struct MaildirTarget {
   std::shared_ptr<const Mailbox> mailbox;
   FileFailure failure;
   bool linked = false;
+  bool withdrawn = false;  // its name was taken away again, which is not yet on the disk
 };
 
 class MaildirMessage final : public SinkMessage {
@@ -92,7 +93,7 @@ class MaildirMessage final : public SinkMessage {
   bool temporary_name = false;  // the file stands in tmp/ of home_mailbox under `name`
   std::string linked_name;      // in new/, with the size
   FileFailure failure;          // of the content: holds for all targets
-  bool in_doubt = false;        // a name could not be taken away again
+  bool in_doubt = false;        // a name may come back that was taken away again
 
   void reset();
 };

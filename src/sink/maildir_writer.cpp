@@ -15,6 +15,13 @@ bool given_up(const MaildirMessage& message) {
   return message.aborted.load(std::memory_order_relaxed);
 }
 
+bool partly_failed(const MaildirMessage& message) {
+  const auto failed = [](const MaildirTarget& target) { return target.failure.failed(); };
+  const auto linked = [](const MaildirTarget& target) { return target.linked; };
+  return std::ranges::any_of(message.targets, failed) &&
+         std::ranges::any_of(message.targets, linked);
+}
+
 }  // namespace
 
 void FreeSpace::measure() {
@@ -76,7 +83,7 @@ void MaildirWriter::process() {
   }
   // The last moment at which a message can be taken back for certain.
   for (MaildirMessage* message : finishing_) {
-    if (given_up(*message)) unlink_targets(*message);
+    if (given_up(*message) || partly_failed(*message)) withdraw(*message);
   }
   flush_names();
   for (MaildirMessage* message : finishing_) {
@@ -101,6 +108,19 @@ void MaildirWriter::settle() {
   }
 }
 
+// All or nothing: there is no second answer for the recipients that failed, so that the sender
+// tries again for all of them, and nobody must have the message twice then (R5321-4.2.5-01, X-06).
+void MaildirWriter::withdraw(MaildirMessage& message) {
+  const auto failed = std::ranges::find_if(
+      message.targets, [](const MaildirTarget& target) { return target.failure.failed(); });
+  for (MaildirTarget& target : message.targets) {
+    if (!target.linked) continue;
+    unlink_target(message, target);
+    target.withdrawn = true;
+    if (failed != message.targets.end()) target.failure = failed->failure;
+  }
+}
+
 void MaildirWriter::flush_names() {
   flushed_.clear();
   synced_.clear();
@@ -109,17 +129,42 @@ void MaildirWriter::flush_names() {
       if (target.linked) flush_target(*message, target);
     }
   }
+  bool withdrawn = false;
+  for (MaildirMessage* message : finishing_) {
+    if (!partly_failed(*message)) continue;
+    withdraw(*message);
+    withdrawn = true;
+  }
+  // Those flushes came before these names went.
+  if (withdrawn) {
+    flushed_.clear();
+    synced_.clear();
+  }
+  flush_withdrawn();
+}
+
+void MaildirWriter::flush_withdrawn() {
+  for (MaildirMessage* message : finishing_) {
+    for (MaildirTarget& target : message->targets) {
+      if (target.withdrawn && flush(*target.mailbox) != 0) message->in_doubt = true;
+    }
+  }
 }
 
 void MaildirWriter::flush_target(MaildirMessage& message, MaildirTarget& target) {
   const Mailbox& mailbox = *target.mailbox;
-  const bool portable = mailbox.order == FileOrder::portable;
-  const int error = portable ? sync_once(mailbox) : flush_once(mailbox);
+  const int error = flush(mailbox);
   if (error == 0) return;
   // The name may or may not be on the disk. It is withdrawn, and nothing is acknowledged: a second
   // flush could succeed without the data (fsync(2), NOTES; "pages are marked clean").
   unlink_target(message, target);
-  target.failure = FileFailure::of(portable ? "fsync" : "syncfs", mailbox.path + "/new", error);
+  message.in_doubt = true;
+  const char* const call = mailbox.order == FileOrder::portable ? "fsync" : "syncfs";
+  target.failure = FileFailure::of(call, mailbox.path + "/new", error);
+}
+
+int MaildirWriter::flush(const Mailbox& mailbox) {
+  return mailbox.order == FileOrder::portable ? sync_once(mailbox) : flush_once(mailbox);
 }
 
 int MaildirWriter::flush_once(const Mailbox& mailbox) {

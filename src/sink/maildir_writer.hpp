@@ -53,7 +53,10 @@ class MaildirWriter {
 
   void process();
   void settle();
+  void withdraw(MaildirMessage& message);
   void flush_names();
+  void flush_withdrawn();
+  int flush(const Mailbox& mailbox);
   void flush_target(MaildirMessage& message, MaildirTarget& target);
   int flush_once(const Mailbox& mailbox);
   int sync_once(const Mailbox& mailbox);

@@ -260,10 +260,6 @@ void unlink_target(MaildirMessage& message, MaildirTarget& target) {
   }
 }
 
-void unlink_targets(MaildirMessage& message) {
-  for (MaildirTarget& target : message.targets) unlink_target(message, target);
-}
-
 void discard_file(MaildirMessage& message) {
   message.file.reset();
   if (!message.temporary_name) return;

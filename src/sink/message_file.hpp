@@ -22,9 +22,8 @@ void settle_content(MaildirMessage& message);
 // where that is not possible, by a rename for the last of a file that has a temporary name.
 void link_targets(MaildirMessage& message, MailboxCache& mailboxes, MonotonicNs now);
 
-// Takes the names in new/ away again: of one target, of all.
+// Takes the target's name in new/ away again.
 void unlink_target(MaildirMessage& message, MaildirTarget& target);
-void unlink_targets(MaildirMessage& message);
 
 // Closes the file and removes its temporary name.
 void discard_file(MaildirMessage& message);
