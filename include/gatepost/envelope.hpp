@@ -19,6 +19,10 @@ struct Recipient {
   std::string_view address;
   // The local-part without quoting: any octets but CR, LF and NUL. At most 64.
   std::string_view local_part;
+  // The local-part of the mailbox that it belongs to, for whoever stores mail: as the recipients
+  // file spells it, without what follows a delimiter ("joe" of "JOE+list"); "postmaster" for
+  // postmaster in any case. Several recipients may belong to one mailbox.
+  std::string_view mailbox;
   // The domain as it is compared: A-labels, lower case; an address literal keeps its brackets.
   std::string_view domain;
 };

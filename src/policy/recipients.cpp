@@ -174,16 +174,18 @@ RecipientCheck RecipientTable::check(std::string_view local_part, std::string_vi
                       (local_address != std::array<std::uint8_t, 16>{} &&
                        smtp::address_literal_value(domain, address) && address == local_address);
     if (!ours || !to_postmaster || domains_.empty()) return {};
-    return {RecipientVerdict::accepted, domains_.front().name};
+    return {RecipientVerdict::accepted, postmaster, domains_.front().name};
   }
 
   const auto found = domain_numbers_.find(domain);
   if (found == domain_numbers_.end()) return {};
   const Domain& known = domains_[found->second];
-  if (known.every_local_part || to_postmaster || listed(local_part, found->second) ||
-      (name.size() < local_part.size() && listed(name, found->second)))
-    return {RecipientVerdict::accepted, known.name};
-  return {RecipientVerdict::unknown_user, {}};
+  std::string_view mailbox = listed(local_part, found->second);
+  if (mailbox.empty()) mailbox = listed(name, found->second);
+  if (mailbox.empty() && to_postmaster) mailbox = postmaster;
+  if (mailbox.empty() && known.every_local_part) mailbox = name;
+  if (mailbox.empty()) return {RecipientVerdict::unknown_user, {}, {}};
+  return {RecipientVerdict::accepted, mailbox, known.name};
 }
 
 // The slot that holds the recipient, or the free one where it would go. There always is a free one.
@@ -198,8 +200,12 @@ std::size_t RecipientTable::slot_of(std::string_view local_part, std::uint32_t d
   return slot;
 }
 
-bool RecipientTable::listed(std::string_view local_part, std::uint32_t domain) const {
-  return !slots_.empty() && slots_[slot_of(local_part, domain)] != 0;
+std::string_view RecipientTable::listed(std::string_view local_part, std::uint32_t domain) const {
+  if (slots_.empty()) return {};
+  const std::uint32_t number = slots_[slot_of(local_part, domain)];
+  if (number == 0) return {};
+  const Entry& entry = entries_[number - 1];
+  return {text_.data() + entry.text_offset, entry.size};
 }
 
 bool RecipientTable::add_recipient(std::string_view local_part, std::uint32_t domain) {

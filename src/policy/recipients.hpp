@@ -9,14 +9,14 @@
 //   - Domains compare in canonical form (smtp::canonical_domain): a subdomain is another domain.
 //   - Without a recipients file every local-part of an accepted domain is accepted.
 //   - postmaster, in any case, is accepted at every accepted domain, without a domain, and at the
-//   address
-//     literal of the address that the client reached; the last two belong to the first accepted
-//     domain.
+//     address literal of the address that the client reached; the last two belong to the first
+//     accepted domain.
 //   - Local-parts compare octet by octet but for the case of ASCII letters: nobody should run two
-//   mailboxes that
-//     differ in case only (R5321-4.1.2-15). The case itself is kept for the sink (R5321-2.4-02).
+//     mailboxes that differ in case only (R5321-4.1.2-15). Mail goes to the mailbox as it is
+//     spelled in the file; the recipient's own spelling is kept beside that (R5321-2.4-02). Where
+//     no file lists it, there is nothing to go by but the recipient's spelling.
 //   - A delimiter behind the first octet ends the name: user+tag is user, unless user+tag is listed
-//   itself.
+//     itself.
 //   - "%" and "!" mean nothing (R5321-7.9-02).
 #pragma once
 
@@ -51,8 +51,10 @@ enum class RecipientVerdict : std::uint8_t {
 
 struct RecipientCheck {
   RecipientVerdict verdict = RecipientVerdict::relay_denied;
-  // The domain that the recipient belongs to, in canonical form. Points into the table. Empty
-  // unless accepted.
+  // Where the recipient's mail belongs, both empty unless accepted: the mailbox's local-part, which
+  // points into the table or into the local-part that was asked for, and the domain in canonical
+  // form, which points into the table.
+  std::string_view mailbox;
   std::string_view domain;
 };
 
@@ -93,7 +95,8 @@ class RecipientTable {
     }
   };
 
-  bool listed(std::string_view local_part, std::uint32_t domain) const;
+  // The local-part as the file spells it; empty when it is not listed.
+  std::string_view listed(std::string_view local_part, std::uint32_t domain) const;
   std::size_t slot_of(std::string_view local_part, std::uint32_t domain) const;
   bool add_recipient(std::string_view local_part, std::uint32_t domain);
   void grow_slots();

@@ -314,7 +314,7 @@ void Shard::decide_recipient(Connection& connection) {
       break;
   }
   (refusal == nullptr ? counters_.recipients_accepted : counters_.recipients_rejected).add();
-  session.recipient_decided(refusal, check.domain);
+  session.recipient_decided(refusal, check.mailbox, check.domain);
 }
 
 void Shard::open_message(Connection& connection) {

@@ -145,10 +145,10 @@ void MaildirTemplate::append_mailbox(std::string& out, const Recipient& recipien
           append_encoded(out, recipient.domain);
           break;
         case Part::Kind::local_part:
-          append_encoded(out, recipient.local_part);
+          append_encoded(out, recipient.mailbox);
           break;
         case Part::Kind::address:
-          append_encoded(out, recipient.local_part);
+          append_encoded(out, recipient.mailbox);
           out += '@';
           append_encoded(out, recipient.domain);
           break;

@@ -2,6 +2,7 @@
 
 #include <idn2.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -45,6 +46,23 @@ bool follows(std::string_view domain, DomainRules rules) {
   return label_ends(domain.size());
 }
 
+// Whether each label became one label, and each that is not ASCII an A-label. The mapping takes
+// capitals and decomposed letters to U-labels, which is welcome, but also other dots to ".", and
+// full-width or invisible characters to plain ASCII, which RFC 6531 §3.3 does not know.
+bool same_labels(std::string_view domain, std::string_view mapped) {
+  for (;;) {
+    const std::size_t end = std::min(domain.find('.'), domain.size());
+    const std::size_t mapped_end = std::min(mapped.find('.'), mapped.size());
+    const std::string_view label = domain.substr(0, end);
+    const bool ascii = std::none_of(label.begin(), label.end(), octets::non_ascii);
+    if (!ascii && !mapped.starts_with("xn--")) return false;
+    const bool last = end == domain.size();
+    if (last || mapped_end == mapped.size()) return last && mapped_end == mapped.size();
+    domain.remove_prefix(end + 1);
+    mapped.remove_prefix(mapped_end + 1);
+  }
+}
+
 std::size_t write_idna(std::string_view domain,
                        std::array<char, bounds::domain_length_max + 1>& out) {
   // libidn2 wants a C string, so a NUL has to be refused before it could cut the name.
@@ -60,6 +78,7 @@ std::size_t write_idna(std::string_view domain,
   // The mapping may yield ASCII that no domain may hold, from full-width forms for instance, and
   // this name becomes part of file names.
   if (!follows(mapped, {.utf8 = false, .underscore = false})) return 0;
+  if (!same_labels(domain, mapped)) return 0;
   std::memcpy(out.data(), mapped.data(), mapped.size());
   return mapped.size();
 }

@@ -12,14 +12,16 @@ constexpr unsigned seen_size = 1;
 constexpr unsigned seen_body = 2;
 constexpr unsigned seen_smtputf8 = 4;
 
-const FixedReply* path_refusal(PathError error, bool sender) {
-  switch (error) {
+const FixedReply* path_refusal(const Path& path, bool sender) {
+  switch (path.error) {
     case PathError::none:
       return nullptr;
     case PathError::syntax:
       return sender ? &replies::bad_sender_syntax : &replies::bad_recipient_syntax;
     case PathError::not_ascii:
-      return sender ? &replies::sender_needs_smtputf8 : &replies::recipient_needs_smtputf8;
+      // SMTPUTF8 is not on offer, so the address can't be had with it either, and its
+      // parameter is unknown (UTF8-19).
+      return path.parameters.empty() ? &replies::bad_octet : &replies::unknown_parameter;
     case PathError::malformed_utf8:
       return &replies::malformed_utf8;
     case PathError::argument:
@@ -282,7 +284,7 @@ Event Session::mail_command() {
   options.utf8_allowed = extended_ && config_.settings.smtputf8;
   options.space_after_colon = config_.settings.space_after_colon;
   Path path = parse_reverse_path(command_.argument, options, storage);
-  if (const FixedReply* refusal = path_refusal(path.error, true); refusal != nullptr) {
+  if (const FixedReply* refusal = path_refusal(path, true); refusal != nullptr) {
     answer(*refusal);
     return Event::need_input;
   }
@@ -370,7 +372,7 @@ Event Session::rcpt_command() {
   options.utf8_allowed = extended_ && config_.settings.smtputf8;
   options.space_after_colon = config_.settings.space_after_colon;
   Path path = parse_forward_path(command_.argument, options, scratch.mailbox);
-  if (const FixedReply* refusal = path_refusal(path.error, false); refusal != nullptr) {
+  if (const FixedReply* refusal = path_refusal(path, false); refusal != nullptr) {
     answer(*refusal);
     return Event::need_input;
   }
@@ -406,11 +408,13 @@ Event Session::rcpt_command() {
   return Event::decide_recipient;
 }
 
-void Session::recipient_decided(const FixedReply* refusal, std::string_view domain) {
+void Session::recipient_decided(const FixedReply* refusal, std::string_view mailbox,
+                                std::string_view domain) {
   GP_CHECK(phase_ == Phase::deciding && transaction_ != nullptr);
   phase_ = Phase::command;
-  if (refusal == nullptr && transaction_->add_recipient(pending_.mailbox, pending_.local_part,
-                                                        domain) == Transaction::Added::no_memory)
+  if (refusal == nullptr &&
+      transaction_->add_recipient(pending_.mailbox, pending_.local_part, mailbox, domain) ==
+          Transaction::Added::no_memory)
     refusal = &replies::too_much_envelope;
   if (refusal != nullptr) {
     answer(*refusal);

@@ -135,8 +135,10 @@ class Session {
     std::string_view domain;      // compared form; empty for bare postmaster
   };
   const PendingRecipient& pending_recipient() const { return pending_; }
-  // domain: where the recipient belongs (for bare postmaster: the first accepted domain).
-  void recipient_decided(const FixedReply* refusal, std::string_view domain);
+  // mailbox: as Recipient::mailbox. domain: where the recipient belongs (for bare postmaster: the
+  // first accepted domain). Both are copied; neither is looked at when there is a refusal.
+  void recipient_decided(const FixedReply* refusal, std::string_view mailbox,
+                         std::string_view domain);
   void opened(const FixedReply* refusal);
   // id: of the message, when it was taken over.
   void committed(const FixedReply* refusal, std::string_view id);

@@ -180,6 +180,7 @@ void Session::committed(const FixedReply* refusal, std::string_view id) {
     answer({wire.data(), wire.size()}, ReplyKind::end_of_data);
     errors_ = 0;
     junk_ = 0;
+    overshoot_ = 0;
   }
   end_transaction();
   state_ = State::ready;

@@ -63,6 +63,8 @@ bool is_ascii(std::string_view text) {
 std::string_view shown_domain(std::string_view domain, bool smtputf8, DomainStorage& storage) {
   const bool ascii = is_ascii(domain);
   std::size_t size = 0;
+  if (domain.starts_with('['))
+    size = canonical_domain(domain, storage);  // as RFC 5952 has it
   if (smtputf8 && ascii) size = unicode_domain(domain, storage);
   if (!smtputf8 && !ascii) size = canonical_domain(domain, storage);
   return size == 0 ? domain : std::string_view(storage.data(), size);

@@ -79,12 +79,15 @@ void Transaction::index_entry(std::uint32_t entry) {
 }
 
 Transaction::Added Transaction::add_recipient(const Mailbox& mailbox, std::string_view local_part,
-                                              std::string_view domain) {
+                                              std::string_view stored_as, std::string_view domain) {
+  static_assert(bounds::local_part_length_max <= 255);
+  GP_CHECK(local_part.size() <= bounds::local_part_length_max &&
+           stored_as.size() <= bounds::local_part_length_max);
   std::uint32_t hash = hash_of(local_part, domain);
   if (repeated(hash, local_part, domain)) return Added::repeated;
   std::string_view shown_domain = mailbox.domain.empty() ? domain : mailbox.domain;
   std::size_t address_size = mailbox.local_part.size() + 1 + shown_domain.size();
-  std::size_t size = address_size + local_part.size() + domain.size();
+  std::size_t size = address_size + local_part.size() + domain.size() + stored_as.size();
   if (text_.size() + size > text_.capacity() || entries_.size() == entries_.capacity()) {
     // Everything at most doubles; that much is asked for before it grows.
     if (!pool_->has_room(footprint() + 2 * size + growth_min)) return Added::no_memory;
@@ -94,11 +97,12 @@ Transaction::Added Transaction::add_recipient(const Mailbox& mailbox, std::strin
     index_.reserve(entries_.capacity() * 4);
     pool_->account(*this);
   }
-  Entry entry{static_cast<std::uint32_t>(text_.size()), static_cast<std::uint16_t>(address_size),
-              static_cast<std::uint16_t>(local_part.size()),
-              static_cast<std::uint16_t>(domain.size()), hash};
+  Entry entry{
+      static_cast<std::uint32_t>(text_.size()),    static_cast<std::uint16_t>(address_size),
+      static_cast<std::uint16_t>(domain.size()),   static_cast<std::uint8_t>(local_part.size()),
+      static_cast<std::uint8_t>(stored_as.size()), hash};
   text_.append(mailbox.local_part).append("@").append(shown_domain);
-  text_.append(local_part).append(domain);
+  text_.append(local_part).append(domain).append(stored_as);
   entries_.push_back(entry);
   index_entry(static_cast<std::uint32_t>(entries_.size() - 1));
   return Added::added;
@@ -107,10 +111,17 @@ Transaction::Added Transaction::add_recipient(const Mailbox& mailbox, std::strin
 std::span<const Recipient> Transaction::recipients() {
   views_.clear();
   for (const Entry& entry : entries_) {
-    std::string_view text = std::string_view(text_).substr(entry.offset);
-    views_.push_back(
-        {text.substr(0, entry.address_size), text.substr(entry.address_size, entry.local_part_size),
-         text.substr(std::size_t{entry.address_size} + entry.local_part_size, entry.domain_size)});
+    std::string_view rest = std::string_view(text_).substr(entry.offset);
+    const auto take = [&rest](std::size_t size) {
+      const std::string_view front = rest.substr(0, size);
+      rest.remove_prefix(size);
+      return front;
+    };
+    Recipient& view = views_.emplace_back();
+    view.address = take(entry.address_size);
+    view.local_part = take(entry.local_part_size);
+    view.domain = take(entry.domain_size);
+    view.mailbox = take(entry.stored_as_size);
   }
   return views_;
 }

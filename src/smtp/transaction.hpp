@@ -31,8 +31,10 @@ class Transaction {
 
   enum class Added : std::uint8_t { added, repeated, no_memory };
   // Remembers one accepted recipient; one that is there already (same local-part to the octet, same
-  // domain) is not kept twice. local_part: without quoting. domain: compared form.
-  Added add_recipient(const Mailbox& mailbox, std::string_view local_part, std::string_view domain);
+  // domain) is not kept twice. local_part: without quoting. stored_as: as Recipient::mailbox.
+  // domain: compared form.
+  Added add_recipient(const Mailbox& mailbox, std::string_view local_part,
+                      std::string_view stored_as, std::string_view domain);
   std::size_t recipient_count() const { return entries_.size(); }
   // Valid until the next add_recipient() or the end of the transaction.
   std::span<const Recipient> recipients();
@@ -55,10 +57,11 @@ class Transaction {
  private:
   friend class TransactionPool;
   struct Entry {
-    std::uint32_t offset;  // into text_: address, local-part, domain
+    std::uint32_t offset;  // into text_: address, local-part, domain, stored_as
     std::uint16_t address_size;
-    std::uint16_t local_part_size;
     std::uint16_t domain_size;
+    std::uint8_t local_part_size;
+    std::uint8_t stored_as_size;
     std::uint32_t hash;
   };
   void reset();

@@ -114,6 +114,7 @@ std::string run(const SessionConfig& config, scan::LineEnd line_end, scan::BareN
             GP_CHECK(recipient.local_part.size() <= bounds::local_part_length_max);
             bool refuse = recipient.local_part.starts_with("no");
             session.recipient_decided(refuse ? &replies::unknown_user : nullptr,
+                                      recipient.local_part,
                                       recipient.domain.empty() ? "example.test" : recipient.domain);
             break;
           }

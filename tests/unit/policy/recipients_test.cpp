@@ -47,9 +47,15 @@ std::string error_of(const RecipientSettings& settings) {
   return table.ok() ? "(loaded)" : table.error();
 }
 
-// The verdict on a recipient as RCPT gives it, on its way through the grammar.
-std::string verdict(const RecipientTable& table, const std::string& address,
-                    const std::array<std::uint8_t, 16>& local_address = our_address) {
+struct Answer {
+  RecipientVerdict verdict;
+  std::string mailbox;
+  std::string domain;
+};
+
+// The answer about a recipient as RCPT gives it, on its way through the grammar.
+Answer answer(const RecipientTable& table, const std::string& address,
+              const std::array<std::uint8_t, 16>& local_address = our_address) {
   smtp::MailboxStorage storage, plain;
   const std::string argument = "TO:<" + address + ">";
   const smtp::Path path = smtp::parse_forward_path(argument, {.utf8_allowed = true}, storage);
@@ -59,15 +65,55 @@ std::string verdict(const RecipientTable& table, const std::string& address,
   const RecipientCheck check =
       table.check(smtp::unquoted_local_part(path.mailbox.local_part, plain), {domain.data(), size},
                   local_address);
-  switch (check.verdict) {
+  return {check.verdict, std::string(check.mailbox), std::string(check.domain)};
+}
+
+std::string verdict(const RecipientTable& table, const std::string& address,
+                    const std::array<std::uint8_t, 16>& local_address = our_address) {
+  const Answer given = answer(table, address, local_address);
+  switch (given.verdict) {
     case RecipientVerdict::accepted:
-      return "accepted " + std::string(check.domain);
+      return "accepted " + given.domain;
     case RecipientVerdict::unknown_user:
       return "unknown";
     case RecipientVerdict::relay_denied:
       return "denied";
   }
   return "?";
+}
+
+TEST(Recipients, R5321_2_4_02_mail_goes_to_the_mailbox_as_the_file_spells_it) {
+  const Folder folder;
+  const auto table = loaded({.accept_domains = {"example.test", "open.test"},
+                             .recipients_file = folder.file(
+                                 "recipients",
+                                 "Ann.Lee@example.test\njoe@example.test\njoe+work@example.test\n"
+                                 "@open.test\nBob@open.test\n")});
+  EXPECT_EQ(answer(*table, "ann.lee@example.test").mailbox, "Ann.Lee");
+  EXPECT_EQ(answer(*table, "JOE@EXAMPLE.TEST").mailbox, "joe");
+  EXPECT_EQ(answer(*table, "\"Joe\"@example.test").mailbox, "joe");
+  EXPECT_EQ(answer(*table, "Joe+list@example.test").mailbox, "joe");
+  EXPECT_EQ(answer(*table, "joe+WORK@example.test").mailbox, "joe+work");
+  EXPECT_EQ(answer(*table, "jim@example.test").mailbox, "");
+  // Where a domain takes everybody, who is listed keeps his spelling, and the others theirs.
+  EXPECT_EQ(answer(*table, "bob+x@open.test").mailbox, "Bob");
+  EXPECT_EQ(answer(*table, "MiXeD@open.test").mailbox, "MiXeD");
+  EXPECT_EQ(answer(*table, "MiXeD+x@open.test").mailbox, "MiXeD");
+  EXPECT_EQ(answer(*table, "+x@open.test").mailbox, "+x");
+}
+
+TEST(Recipients, R5321_2_3_5_03_postmaster_in_any_case_is_one_mailbox) {
+  const Folder folder;
+  const auto table = loaded({.accept_domains = {"example.test", "other.test"},
+                             .recipients_file = folder.file("recipients", "u@example.test\n")});
+  for (const char* address :
+       {"postmaster", "POSTMASTER", "PostMaster@example.test", "\"Post\\master\"@example.test",
+        "postMASTER+x@example.test", "Postmaster@[192.0.2.25]"}) {
+    const Answer given = answer(*table, address);
+    EXPECT_EQ(given.mailbox, "postmaster") << address;
+    EXPECT_EQ(given.domain, "example.test") << address;
+  }
+  EXPECT_EQ(answer(*table, "PostMaster@other.test").domain, "other.test");
 }
 
 TEST(Recipients, R5321_3_6_2_01_R5321_7_9_02_only_accepted_domains_are_ours) {

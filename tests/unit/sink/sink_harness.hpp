@@ -130,7 +130,7 @@ class TestEnvelope {
                         WallUs received_at = 1'700'000'000'123'456)
       : recipients_(recipients), received_at_(received_at) {
     for (const TestRecipient& each : recipients_) {
-      spans_.push_back({each.local_part, each.local_part, each.domain});
+      spans_.push_back({each.local_part, each.local_part, each.local_part, each.domain});
     }
   }
   TestEnvelope(const TestEnvelope& other) = delete;

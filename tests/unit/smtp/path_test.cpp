@@ -527,6 +527,13 @@ TEST(CanonicalDomain, R5321_2_4_03_UTF8_18_is_lower_case_in_a_labels) {
   EXPECT_EQ(canonical("[IPV6:2001:DB8:0::1]"), "[IPv6:2001:db8::1]");
 }
 
+TEST(CanonicalDomain, UTF8_03_has_no_form_for_labels_that_only_a_mapping_makes_valid) {
+  for (const char* domain :
+       {"example\u3002test", "m\u00fcnchen\uff0etest", "\uff45\uff58\uff41.test",
+        "exa\u00admple.test", "ex\u200bample.test", "example\uff61m\u00fcnchen.test"})
+    EXPECT_EQ(canonical(domain), "") << domain;
+}
+
 TEST(CanonicalDomain, has_no_form_for_what_is_no_name) {
   EXPECT_EQ(canonical(""), "");
   EXPECT_EQ(canonical("\u03b4\0x.test"s), "");

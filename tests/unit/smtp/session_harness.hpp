@@ -132,7 +132,7 @@ class Dialogue final : public SessionHost {
         const Session::PendingRecipient& pending = session_->pending_recipient();
         const bool unknown = pending.local_part.starts_with("unknown");
         return session_->recipient_decided(
-            unknown ? &replies::unknown_user : nullptr,
+            unknown ? &replies::unknown_user : nullptr, pending.local_part,
             pending.domain.empty() ? std::string_view("mx.test") : pending.domain);
       }
       case Event::open_message:

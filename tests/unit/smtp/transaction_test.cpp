@@ -14,7 +14,7 @@ Added add(Transaction& transaction, const std::string& local_part,
   Mailbox mailbox;
   mailbox.local_part = local_part;
   mailbox.domain = domain;
-  return transaction.add_recipient(mailbox, local_part, domain);
+  return transaction.add_recipient(mailbox, local_part, local_part, domain);
 }
 
 TEST(Transaction, R5321_4_1_1_3_04_a_recipient_given_twice_is_kept_once) {
@@ -57,16 +57,20 @@ TEST(Transaction, the_domain_stays_as_spelled_and_is_compared_in_canonical_form)
   Mailbox mailbox;
   mailbox.local_part = "\"a b\"";
   mailbox.domain = "MX.Test";
-  EXPECT_EQ(transaction.add_recipient(mailbox, "a b", "mx.test"), Added::added);
+  EXPECT_EQ(transaction.add_recipient(mailbox, "a b", "a b", "mx.test"), Added::added);
   mailbox.domain = "mx.TEST";
-  EXPECT_EQ(transaction.add_recipient(mailbox, "a b", "mx.test"), Added::repeated);
+  EXPECT_EQ(transaction.add_recipient(mailbox, "a b", "a b", "mx.test"), Added::repeated);
   Mailbox postmaster;
   postmaster.local_part = "Postmaster";
-  EXPECT_EQ(transaction.add_recipient(postmaster, "Postmaster", "mx.test"), Added::added);
+  EXPECT_EQ(transaction.add_recipient(postmaster, "Postmaster", "postmaster", "mx.test"),
+            Added::added);
   const auto recipients = transaction.recipients();
   EXPECT_EQ(recipients[0].address, "\"a b\"@MX.Test");
   EXPECT_EQ(recipients[0].local_part, "a b");
+  EXPECT_EQ(recipients[0].mailbox, "a b");
   EXPECT_EQ(recipients[1].address, "Postmaster@mx.test");
+  EXPECT_EQ(recipients[1].local_part, "Postmaster");
+  EXPECT_EQ(recipients[1].mailbox, "postmaster");
   pool.give_back(&transaction);
 }
 
