@@ -72,8 +72,9 @@ struct Config {
   std::uint32_t hard_error_limit = 20;
   std::uint64_t error_sleep_time_ms = 1000;
   std::uint32_t junk_command_limit = 100;
-  std::uint32_t max_connections = 10'000;     // of the whole process
-  std::uint32_t max_connections_per_ip = 50;  // 0: no limit
+  std::uint32_t max_connections = 10'000;      // of the whole process
+  std::uint32_t max_connections_per_ip = 50;   // 0: no limit
+  std::uint32_t client_ipv6_prefix_bits = 84;  // what of an IPv6 address is one client
   std::uint64_t drain_timeout_ms = 30'000;
   std::uint64_t commit_timeout_ms = 60'000;
 

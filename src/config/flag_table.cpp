@@ -303,8 +303,9 @@ void add_limits(std::vector<Flag>& flags) {
       number_flag("min-data-rate", limits, "BYTES", &Config::min_data_rate_bytes_per_second,
                   {0, gib}, parse_size, size_text,
                   "Bytes per second that message content must come with on the whole; 0: any."));
-  flags.push_back(count_flag("soft-error-limit", limits, &Config::soft_error_limit, {1, count_max},
-                             "Errors of a session from which on each answer is delayed."));
+  flags.push_back(
+      count_flag("soft-error-limit", limits, &Config::soft_error_limit, {1, count_max},
+                 "Errors of a session after which each further one is answered with a delay."));
   flags.push_back(count_flag("hard-error-limit", limits, &Config::hard_error_limit, {1, count_max},
                              "Errors after which the session is closed (421 4.7.0)."));
   flags.push_back(duration_flag("error-sleep-time", limits, &Config::error_sleep_time_ms,
@@ -315,7 +316,11 @@ void add_limits(std::vector<Flag>& flags) {
   flags.push_back(count_flag("max-connections", limits, &Config::max_connections, {1, 4'000'000},
                              "Connections of the whole process; more get 421 4.3.2."));
   flags.push_back(count_flag("max-connections-per-ip", limits, &Config::max_connections_per_ip,
-                             {0, count_max}, "Connections of one client address; 0: no limit."));
+                             {0, count_max}, "Connections of one client; 0: no limit."));
+  flags.push_back(count_flag("client-ipv6-prefix-length", limits, &Config::client_ipv6_prefix_bits,
+                             {1, 128},
+                             "Leading bits of an IPv6 address that make one client for "
+                             "--max-connections-per-ip."));
   flags.push_back(
       duration_flag("drain-timeout", limits, &Config::drain_timeout_ms, {0, 24 * hour_ms},
                     "How long running transactions may take when Gatepost is told to stop."));

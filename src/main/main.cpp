@@ -74,7 +74,10 @@ smtp::SessionSettings session_settings(const Config& c) {
 shard::Options shard_options(const Config& c, unsigned number, const ring::Features& features) {
   shard::Options o;
   o.number = number;
-  o.connections_max = (c.max_connections + c.shards - 1) / c.shards;
+  // The limit is the process's. The kernel spreads connections over the shards by hash, so that
+  // each has slots for more than its part.
+  const std::uint32_t part = (c.max_connections + c.shards - 1) / c.shards;
+  o.connections_max = std::min(c.max_connections, 2 * part + 1024);
   o.timeout_ms = c.timeout_ms;
   o.commit_timeout_ms = c.commit_timeout_ms;
   o.drain_timeout_ms = c.drain_timeout_ms;
@@ -191,7 +194,8 @@ class Gateway {
     recipients_ = std::move(directory.value());
     clients_.denied = config_.deny_client;
     clients_.bare_newline_tolerated = config_.bare_newline_exceptions;
-    address_counts_ = std::make_unique<policy::AddressCounts>(config_.max_connections_per_ip);
+    counts_ = std::make_unique<policy::ConnectionCounts>(policy::ConnectionLimits{
+        config_.max_connections, config_.max_connections_per_ip, config_.client_ipv6_prefix_bits});
     for (std::size_t verb = 0; verb < smtp::verb_count; ++verb)
       verb_names_.push_back(smtp::verb_name(static_cast<smtp::Verb>(verb)));
     observe::EventLog::Options log_options;
@@ -230,8 +234,8 @@ class Gateway {
       direct_descriptors_ = options.direct_descriptors;
       buffer_mode_ = options.buffer_mode;
       if (config_.pin == config::Choice::on && !cpus.empty()) options.cpu = cpus[i % cpus.size()];
-      shard::Surroundings with{session_,    recipients_.get(),     &clients_, address_counts_.get(),
-                               running.log, running.counters.get()};
+      shard::Surroundings with{session_,      recipients_.get(), &clients_,
+                               counts_.get(), running.log,       running.counters.get()};
       running.shard = std::make_unique<shard::Shard>(options, std::move(with), by_shard[i]);
       auto sink = create_sink(spec.value(), sink_options, i, *running.shard);
       if (!sink) return Error{fmt::format("--sink {}: {}", config_.sink, sink.error())};
@@ -369,7 +373,7 @@ class Gateway {
   std::shared_ptr<const smtp::SessionConfig> session_;
   std::unique_ptr<policy::RecipientDirectory> recipients_;
   policy::ClientRules clients_;
-  std::unique_ptr<policy::AddressCounts> address_counts_;
+  std::unique_ptr<policy::ConnectionCounts> counts_;
   std::unique_ptr<observe::EventLog> log_;
   observe::EventWriter* process_log_ = nullptr;
   std::vector<RunningShard> shards_;

@@ -21,7 +21,7 @@ bool ClientRules::matches(const std::vector<Network>& networks, const Address& a
   return false;
 }
 
-std::size_t AddressCounts::Hash::operator()(const Address& address) const {
+std::size_t ConnectionCounts::Hash::operator()(const Address& address) const {
   std::uint64_t high, low;
   std::memcpy(&high, address.data(), 8);
   std::memcpy(&low, address.data() + 8, 8);
@@ -29,21 +29,43 @@ std::size_t AddressCounts::Hash::operator()(const Address& address) const {
   return static_cast<std::size_t>(mixed ^ (mixed >> 31));
 }
 
-bool AddressCounts::enter(const Address& address) {
-  if (limit_ == 0) return true;
-  Part& p = part(address);
-  std::lock_guard lock(p.mutex);
-  std::uint32_t& count = p.counts[address];
-  if (count >= limit_) return false;
-  ++count;
-  return true;
+Address ConnectionCounts::client_of(const Address& address) const {
+  constexpr std::uint8_t ipv4_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (std::memcmp(address.data(), ipv4_prefix, sizeof ipv4_prefix) == 0) return address;
+  Address client{};
+  const unsigned bytes = limits_.ipv6_client_prefix_bits / 8;
+  std::memcpy(client.data(), address.data(), bytes);
+  if (const unsigned rest = limits_.ipv6_client_prefix_bits % 8; rest != 0)
+    client[bytes] = static_cast<std::uint8_t>(address[bytes] & (0xff00u >> rest));
+  return client;
 }
 
-void AddressCounts::leave(const Address& address) {
-  if (limit_ == 0) return;
-  Part& p = part(address);
+ConnectionCounts::Verdict ConnectionCounts::enter(const Address& address) {
+  if (sessions_.fetch_add(1, std::memory_order_relaxed) >= limits_.connections) {
+    sessions_.fetch_sub(1, std::memory_order_relaxed);
+    return Verdict::process_full;
+  }
+  if (limits_.per_client == 0) return Verdict::entered;
+  const Address client = client_of(address);
+  Part& p = part(client);
   std::lock_guard lock(p.mutex);
-  auto found = p.counts.find(address);
+  std::uint32_t& count = p.counts[client];
+  if (count >= limits_.per_client) {
+    sessions_.fetch_sub(1, std::memory_order_relaxed);
+    return Verdict::client_full;
+  }
+  ++count;
+  return Verdict::entered;
+}
+
+void ConnectionCounts::leave(const Address& address) {
+  const std::uint32_t before = sessions_.fetch_sub(1, std::memory_order_relaxed);
+  GP_CHECK(before > 0);
+  if (limits_.per_client == 0) return;
+  const Address client = client_of(address);
+  Part& p = part(client);
+  std::lock_guard lock(p.mutex);
+  auto found = p.counts.find(client);
   GP_CHECK(found != p.counts.end() && found->second > 0);
   if (--found->second == 0) p.counts.erase(found);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <unordered_map>
@@ -25,19 +26,28 @@ struct ClientRules {
   static bool matches(const std::vector<Network>& networks, const Address& address);
 };
 
-// Connections by client address over all shards: the one place where shards share something that is
-// written, touched only when a connection begins or ends. Divided by hash so that two shards seldom
-// meet at a lock.
-class AddressCounts {
+struct ConnectionLimits {
+  std::uint32_t connections = 10'000;
+  std::uint32_t per_client = 50;          // 0: no limit
+  unsigned ipv6_client_prefix_bits = 84;  // of an IPv6 address, what tells clients apart
+};
+
+// Sessions, in all and by client, over all shards: the one place where shards share something that
+// is written, touched only when a session begins or ends. Clients are divided by hash so that two
+// shards seldom meet at a lock.
+class ConnectionCounts {
  public:
-  // limit: connections per address; 0: no limit, nothing is counted.
-  explicit AddressCounts(std::uint32_t limit) : limit_(limit) {}
-  // Counts one more, unless that would be over the limit. Any thread.
-  bool enter(const Address& address);
+  enum class Verdict : std::uint8_t { entered, process_full, client_full };
+
+  explicit ConnectionCounts(const ConnectionLimits& limits) : limits_(limits) {}
+  // Counts one more, unless that would be over a limit. Any thread.
+  Verdict enter(const Address& address);
   // Gives one back that entered. Any thread.
   void leave(const Address& address);
 
  private:
+  // What is counted as one client: an IPv4 address, or the network of an IPv6 one.
+  Address client_of(const Address& address) const;
   struct Hash {
     std::size_t operator()(const Address& address) const;
   };
@@ -47,7 +57,8 @@ class AddressCounts {
   };
   Part& part(const Address& address) { return parts_[Hash{}(address) % parts_.size()]; }
 
-  std::uint32_t limit_;
+  const ConnectionLimits limits_;
+  std::atomic<std::uint32_t> sessions_{0};
   std::array<Part, 64> parts_;
 };
 

@@ -89,7 +89,7 @@ struct Connection {
   bool flush_due = false;   // stands in the shard's list
   bool resume_due = false;  // stands in the shard's list
   bool starved = false;     // waits for receive buffers
-  bool counted_address = false;
+  bool counted = false;     // among the sessions
   bool said_quit = false;
   bool early_octets = false;
   bool shutting = false;        // a shutdown is in the kernel: the descriptor must stay until then

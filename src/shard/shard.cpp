@@ -12,9 +12,6 @@
 namespace gatepost::shard {
 namespace {
 
-// Slots beyond the limit, for connections that are told 421 and for those whose descriptor is just
-// being given up.
-constexpr std::uint32_t spare_slots = 256;
 // All that are there: a send that failed must be heard of before its octets are written over.
 constexpr unsigned all_completions = ~0u;
 // What recipients of all open transactions of a shard may occupy.
@@ -38,8 +35,8 @@ Shard::Shard(Options options, Surroundings surroundings, std::vector<Listener> l
     : options_(options),
       with_(std::move(surroundings)),
       listeners_(std::move(listeners)),
-      table_(options.connections_max + spare_slots),
-      wheel_(options.connections_max + spare_slots),
+      table_(options.connections_max + options.spare_slots),
+      wheel_(options.connections_max + options.spare_slots),
       pools_(envelope_budget_bytes),
       ids_(options.number),
       trace_(with_.session->settings.hostname, with_.session->settings.software),
@@ -84,8 +81,7 @@ Result<Done> Shard::set_up() {
            ": " + std::strerror(errno));
   }
   ring::Ring::Options ring_options;
-  if (options_.direct_descriptors)
-    ring_options.direct_descriptors = options_.connections_max + spare_slots;
+  if (options_.direct_descriptors) ring_options.direct_descriptors = table_.count();
   auto ring = ring::Ring::create(ring_options);
   if (!ring) return Error{ring.error()};
   ring_ = std::move(ring.value());

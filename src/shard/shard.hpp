@@ -37,8 +37,9 @@ namespace gatepost::shard {
 
 struct Options {
   unsigned number = 0;
-  int cpu = -1;  // to be pinned to; -1: anywhere
-  std::uint32_t connections_max = 10'000;
+  int cpu = -1;                            // to be pinned to; -1: anywhere
+  std::uint32_t connections_max = 10'000;  // slots for sessions; how many may be is for `counts`
+  std::uint32_t spare_slots = 256;         // for those who are told 421, and those about to go
   std::uint64_t timeout_ms = 300'000;
   std::uint64_t refused_timeout_ms = 60'000;   // after a 554 greeting (E17)
   std::uint64_t bare_dot_timeout_ms = 45'000;  // SMG-04
@@ -60,7 +61,7 @@ struct Surroundings {
   std::shared_ptr<const smtp::SessionConfig> session;
   const policy::RecipientDirectory* recipients = nullptr;
   const policy::ClientRules* clients = nullptr;
-  policy::AddressCounts* address_counts = nullptr;
+  policy::ConnectionCounts* counts = nullptr;
   observe::EventWriter* log = nullptr;
   observe::ShardCounters* counters = nullptr;
 };

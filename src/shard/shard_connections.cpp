@@ -174,11 +174,15 @@ void Shard::refuse(Connection& connection, observe::Refusal reason, std::string_
 void Shard::greet(Connection& connection) {
   const smtp::ServerTexts& texts = with_.session->texts;
   if (draining_) return refuse(connection, observe::Refusal::draining, texts.shutdown);
-  if (table_.in_use() > options_.connections_max)
-    return refuse(connection, observe::Refusal::process_full, texts.too_many_sessions);
-  if (!with_.address_counts->enter(connection.address))
-    return refuse(connection, observe::Refusal::address_full, texts.too_many_sessions);
-  connection.counted_address = true;
+  switch (with_.counts->enter(connection.address)) {
+    case policy::ConnectionCounts::Verdict::process_full:
+      return refuse(connection, observe::Refusal::process_full, texts.too_many_sessions);
+    case policy::ConnectionCounts::Verdict::client_full:
+      return refuse(connection, observe::Refusal::address_full, texts.too_many_sessions);
+    case policy::ConnectionCounts::Verdict::entered:
+      break;
+  }
+  connection.counted = true;
 
   smtp::Session::Peer peer;
   peer.greeting = options_.greeting;
@@ -224,9 +228,9 @@ void Shard::pause_recv(Connection& connection) {
 // The session is over: counted, logged, its message given up. The descriptor may live on to say
 // the last words.
 void Shard::retire(Connection& connection, std::string_view reason) {
-  if (connection.counted_address) {
-    with_.address_counts->leave(connection.address);
-    connection.counted_address = false;
+  if (connection.counted) {
+    with_.counts->leave(connection.address);
+    connection.counted = false;
   }
   if (connection.retired) return;
   connection.retired = true;

@@ -54,32 +54,58 @@ TEST(ClientRules, R5321_3_1_02_any_network_of_a_list_matches) {
   EXPECT_FALSE(ClientRules::matches({}, address("[192.0.2.7]")));
 }
 
-TEST(AddressCounts, E11_limits_each_address_for_itself) {
-  AddressCounts counts(2);
+using Verdict = ConnectionCounts::Verdict;
+
+TEST(ConnectionCounts, E11_limits_each_client_for_itself) {
+  ConnectionCounts counts({.per_client = 2});
   const Address a = address("[192.0.2.1]"), b = address("[192.0.2.2]");
-  EXPECT_TRUE(counts.enter(a));
-  EXPECT_TRUE(counts.enter(a));
-  EXPECT_FALSE(counts.enter(a));
-  EXPECT_TRUE(counts.enter(b));
+  EXPECT_EQ(counts.enter(a), Verdict::entered);
+  EXPECT_EQ(counts.enter(a), Verdict::entered);
+  EXPECT_EQ(counts.enter(a), Verdict::client_full);
+  EXPECT_EQ(counts.enter(b), Verdict::entered);
   counts.leave(a);
-  EXPECT_TRUE(counts.enter(a));
-  EXPECT_FALSE(counts.enter(a));
+  EXPECT_EQ(counts.enter(a), Verdict::entered);
+  EXPECT_EQ(counts.enter(a), Verdict::client_full);
 }
 
-TEST(AddressCounts, E11_0_is_no_limit) {
-  AddressCounts counts(0);
-  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(counts.enter(address("[192.0.2.1]")));
+TEST(ConnectionCounts, E11_0_is_no_limit_for_a_client) {
+  ConnectionCounts counts({.per_client = 0});
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(counts.enter(address("[192.0.2.1]")), Verdict::entered);
   counts.leave(address("[192.0.2.1]"));
 }
 
-TEST(AddressCounts, several_threads_never_pass_the_limit_together) {
-  AddressCounts counts(3);
+TEST(ConnectionCounts, limits_all_clients_together_and_counts_nobody_who_was_refused) {
+  ConnectionCounts counts({.connections = 3, .per_client = 2});
+  const Address a = address("[192.0.2.1]"), b = address("[192.0.2.2]");
+  EXPECT_EQ(counts.enter(a), Verdict::entered);
+  EXPECT_EQ(counts.enter(a), Verdict::entered);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(counts.enter(a), Verdict::client_full);
+  EXPECT_EQ(counts.enter(b), Verdict::entered);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(counts.enter(b), Verdict::process_full);
+  counts.leave(b);
+  EXPECT_EQ(counts.enter(b), Verdict::entered);
+}
+
+TEST(ConnectionCounts, an_ipv6_client_is_a_network) {
+  ConnectionCounts counts({.per_client = 1, .ipv6_client_prefix_bits = 84});
+  EXPECT_EQ(counts.enter(address("[IPv6:2001:db8::1]")), Verdict::entered);
+  EXPECT_EQ(counts.enter(address("[IPv6:2001:db8::fff:ffff:ffff]")), Verdict::client_full);
+  EXPECT_EQ(counts.enter(address("[IPv6:2001:db8::1000:0:1]")), Verdict::entered);
+  counts.leave(address("[IPv6:2001:db8::2]"));
+  EXPECT_EQ(counts.enter(address("[IPv6:2001:db8::3]")), Verdict::entered);
+  ConnectionCounts single({.per_client = 1, .ipv6_client_prefix_bits = 128});
+  EXPECT_EQ(single.enter(address("[IPv6:2001:db8::1]")), Verdict::entered);
+  EXPECT_EQ(single.enter(address("[IPv6:2001:db8::2]")), Verdict::entered);
+}
+
+TEST(ConnectionCounts, several_threads_never_pass_the_limits_together) {
+  ConnectionCounts counts({.connections = 4, .per_client = 3});
   const Address a = address("[192.0.2.1]");
   std::atomic<int> inside{0};
   std::atomic<int> most{0};
   auto shard = [&] {
     for (int i = 0; i < 20'000; ++i) {
-      if (!counts.enter(a)) continue;
+      if (counts.enter(a) != Verdict::entered) continue;
       const int now = ++inside;
       int before = most.load();
       while (before < now && !most.compare_exchange_weak(before, now)) {
@@ -91,8 +117,8 @@ TEST(AddressCounts, several_threads_never_pass_the_limit_together) {
   std::thread first(shard), second(shard), third(shard), fourth(shard), fifth(shard);
   for (std::thread* thread : {&first, &second, &third, &fourth, &fifth}) thread->join();
   EXPECT_LE(most.load(), 3);
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(counts.enter(a));
-  EXPECT_FALSE(counts.enter(a));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(counts.enter(a), Verdict::entered);
+  EXPECT_EQ(counts.enter(a), Verdict::client_full);
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ struct Variant {
 
 class RunningShard {
  public:
-  explicit RunningShard(Options options) {
+  explicit RunningShard(Options options, policy::ConnectionLimits limits = {.per_client = 0}) {
     settings_.hostname = "mx.example.test";
     settings_.error_sleep_ms = 0;
     session_ = std::make_shared<smtp::SessionConfig>(settings_);
@@ -140,7 +140,7 @@ class RunningShard {
     socklen_t length = sizeof address_;
     getsockname(listener_, reinterpret_cast<sockaddr*>(&address_), &length);
     EXPECT_EQ(0, listen(listener_, 256));
-    counts_ = std::make_unique<policy::AddressCounts>(0);
+    counts_ = std::make_unique<policy::ConnectionCounts>(limits);
     Surroundings with{session_,      directory_.get(),     &clients_,
                       counts_.get(), &log_->add_writer(0), &counters};
     shard_ = std::make_unique<Shard>(options, with, std::vector<Listener>{{listener_, AF_INET}});
@@ -172,7 +172,7 @@ class RunningShard {
   std::shared_ptr<smtp::SessionConfig> session_;
   std::unique_ptr<policy::RecipientDirectory> directory_;
   policy::ClientRules clients_;
-  std::unique_ptr<policy::AddressCounts> counts_;
+  std::unique_ptr<policy::ConnectionCounts> counts_;
   std::unique_ptr<observe::EventLog> log_;
   int listener_ = -1;
   sockaddr_in address_{};

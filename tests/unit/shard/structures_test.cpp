@@ -124,19 +124,6 @@ TEST(ConnectionTable, a_reused_slot_is_another_connection) {
   EXPECT_EQ(nullptr, table.take(other));
 }
 
-TEST(AddressCounts, E11_counts_by_address_and_gives_back) {
-  policy::AddressCounts counts(2);
-  policy::Address a{};
-  policy::Address b{};
-  b[15] = 1;
-  EXPECT_TRUE(counts.enter(a));
-  EXPECT_TRUE(counts.enter(a));
-  EXPECT_FALSE(counts.enter(a));
-  EXPECT_TRUE(counts.enter(b));
-  counts.leave(a);
-  EXPECT_TRUE(counts.enter(a));
-}
-
 TEST(MessageIdGenerator, ids_increase_and_never_repeat_even_when_the_clock_goes_back) {
   MessageIdGenerator ids(7);
   std::string last;
