@@ -105,6 +105,12 @@ Command parse_command(std::string_view line) {
   std::string_view argument = line.substr(word_length);
   argument.remove_prefix(std::min(argument.find_first_not_of(' '), argument.size()));
 
+  // BDAT-15: whatever else stands behind BDAT, its payload follows, and must not run as commands.
+  constexpr std::string_view bdat = "BDAT";
+  if (verb == Verb::unknown && line.size() > bdat.size() &&
+      equals_ignoring_case(line.substr(0, bdat.size()), bdat) &&
+      !is(line[bdat.size()], octets::alnum) && line[bdat.size()] != ':')
+    return {Verb::bdat, line.substr(bdat.size())};
   if (verb == Verb::unknown) {
     return {header_field_like(whole) ? Verb::header_field : Verb::unknown, argument};
   }

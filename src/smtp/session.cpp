@@ -257,15 +257,18 @@ void Session::vrfy_command() {
 
 Event Session::greeting_command(bool input_behind) {
   GreetingArgument name = parse_greeting(command_.argument);
-  if (!name.valid || name.name.size() > helo_.size()) {
+  if (!name.valid) {
     answer(config_.texts.bad_greeting);  // RFC 5321 §4.1.4: the state stays as it was
     return Event::need_input;
   }
   if (input_behind && config_.settings.reject_early_talkers)
     return close_with(config_.texts.early_talker);
   end_transaction();
-  std::memcpy(helo_.data(), name.name.data(), name.name.size());
-  helo_size_ = static_cast<std::uint8_t>(name.name.size());
+  static_assert(bounds::domain_length_max <= 255);
+  const std::size_t size = name.name.size();
+  long_helo_ = size > helo_.size() ? std::make_unique_for_overwrite<char[]>(size) : nullptr;
+  std::memcpy(long_helo_ != nullptr ? long_helo_.get() : helo_.data(), name.name.data(), size);
+  helo_size_ = static_cast<std::uint8_t>(size);
   extended_ = command_.verb == Verb::ehlo;
   state_ = State::ready;
   answer(extended_ ? config_.texts.ehlo : config_.texts.helo);

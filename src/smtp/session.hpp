@@ -166,7 +166,9 @@ class Session {
   }
   bool refused_all() const { return state_ == State::refused; }
   Transaction* transaction() { return transaction_; }
-  std::string_view helo() const { return {helo_.data(), helo_size_}; }
+  std::string_view helo() const {
+    return {long_helo_ != nullptr ? long_helo_.get() : helo_.data(), helo_size_};
+  }
   bool extended() const { return extended_; }
   // "SMTP", "ESMTP" or "UTF8SMTP" (RFC 3848, RFC 6531 §4.3); empty before HELO.
   std::string_view protocol() const;
@@ -205,6 +207,7 @@ class Session {
   Event take_swallowed(std::span<std::uint8_t>& input);
   Event end_chunk();
   void give_content(const scan::Content& content, std::uint8_t* data);
+  void begin_content(std::uint8_t first);
   void inspect(std::uint8_t* data, std::size_t size, bool constant);
   void fail_content(const FixedReply& reply);
   Event finish_content();
@@ -242,8 +245,12 @@ class Session {
   bool sleep_due_ = false;
   bool drain_due_ = false;
   bool bdat_opening_ = false;
+  // Nearly all names fit; room for the longest in every session would be a quarter of an idle
+  // connection.
+  static constexpr std::size_t helo_inline_max = 64;
   std::uint8_t helo_size_ = 0;
-  std::array<char, bounds::domain_length_max> helo_;
+  std::array<char, helo_inline_max> helo_;
+  std::unique_ptr<char[]> long_helo_;
 };
 
 }  // namespace gatepost::smtp

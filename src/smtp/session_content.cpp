@@ -21,8 +21,8 @@ bool far_over(std::uint64_t octets, std::uint64_t limit) {
 
 std::uint64_t Session::content_octets() const {
   if (transaction_ == nullptr) return 0;
-  if (phase_ == Phase::data) return transaction_->data_scanner.content_octets();
-  return transaction_->chunk_octets;
+  // One of the two, whichever brought the content.
+  return transaction_->data_scanner.content_octets() + transaction_->chunk_octets;
 }
 
 void Session::opened(const FixedReply* refusal) {
@@ -30,11 +30,13 @@ void Session::opened(const FixedReply* refusal) {
   if (refusal == nullptr) {
     transaction_->sink_open = true;
     transaction_->failure = nullptr;
+    transaction_->content_begun = false;
     transaction_->inspector.begin(style_.line_end == scan::LineEnd::lf
                                       ? HeaderInspector::LineEnd::lf
                                       : HeaderInspector::LineEnd::crlf);
   }
   if (bdat_opening_) {
+    transaction_->data_scanner = {};  // of an earlier message
     chunk_refusal_ = refusal;
     phase_ = refusal == nullptr ? Phase::chunk : Phase::swallow;
     if (refusal == nullptr)
@@ -73,9 +75,19 @@ void Session::check_findings(scan::Findings findings) {
     fail_content(replies::bare_newline_in_content);
 }
 
+// Content that begins with white space would continue the last field of the trace that stands on
+// top of it: what the peer says would become part of what we say, and what follows would be taken
+// for more of the header section. An empty line keeps the two apart.
+void Session::begin_content(std::uint8_t first) {
+  transaction_->content_begun = true;
+  if ((first != ' ' && first != '\t') || transaction_->failure != nullptr) return;
+  host_.content_constant(style_.line_end == scan::LineEnd::lf ? "\n" : "\r\n");
+}
+
 // Hands content on to the host, less the fields that are dropped.
 void Session::inspect(std::uint8_t* data, std::size_t size, bool constant) {
   if (size == 0) return;
+  if (!transaction_->content_begun) begin_content(data[0]);
   // The header section of a message that is refused already is still looked at, for the reason that
   // is told in the end (fail_content).
   const bool dropped = transaction_->failure != nullptr;

@@ -46,9 +46,8 @@ bool Transaction::repeated(std::uint32_t hash, std::string_view local_part,
                            std::string_view domain) const {
   auto same = [&](const Entry& entry) {
     if (entry.hash != hash) return false;
-    std::string_view text = std::string_view(text_).substr(entry.offset + entry.address_size);
-    return text.substr(0, entry.local_part_size) == local_part &&
-           text.substr(entry.local_part_size, entry.domain_size) == domain;
+    const Recipient there = view(entry);
+    return there.local_part == local_part && there.domain == domain;
   };
   if (index_.empty()) {
     for (const Entry& entry : entries_)
@@ -86,43 +85,59 @@ Transaction::Added Transaction::add_recipient(const Mailbox& mailbox, std::strin
   std::uint32_t hash = hash_of(local_part, domain);
   if (repeated(hash, local_part, domain)) return Added::repeated;
   std::string_view shown_domain = mailbox.domain.empty() ? domain : mailbox.domain;
-  std::size_t address_size = mailbox.local_part.size() + 1 + shown_domain.size();
-  std::size_t size = address_size + local_part.size() + domain.size() + stored_as.size();
+  Entry entry{};
+  entry.offset = static_cast<std::uint32_t>(text_.size());
+  entry.hash = hash;
+  entry.address_size =
+      static_cast<std::uint16_t>(mailbox.local_part.size() + 1 + shown_domain.size());
+  entry.domain_size = static_cast<std::uint16_t>(domain.size());
+  entry.local_part_size = static_cast<std::uint8_t>(local_part.size());
+  entry.mailbox_size = static_cast<std::uint8_t>(stored_as.size());
+  entry.own_local_part = local_part != mailbox.local_part;
+  entry.own_domain = domain != shown_domain;
+  entry.own_mailbox = stored_as != local_part;
+  std::size_t size = entry.address_size;
+  if (entry.own_local_part) size += local_part.size();
+  if (entry.own_domain) size += domain.size();
+  if (entry.own_mailbox) size += stored_as.size();
   if (text_.size() + size > text_.capacity() || entries_.size() == entries_.capacity()) {
     // Everything at most doubles; that much is asked for before it grows.
-    if (!pool_->has_room(footprint() + 2 * size + growth_min)) return Added::no_memory;
+    if (!pool_->has_room(footprint(), footprint() + 2 * size + growth_min)) return Added::no_memory;
     text_.reserve(std::max(text_.capacity() * 2, text_.size() + size));
     entries_.reserve(std::max<std::size_t>(8, entries_.capacity() * 2));
     views_.reserve(entries_.capacity());
     index_.reserve(entries_.capacity() * 4);
     pool_->account(*this);
   }
-  Entry entry{
-      static_cast<std::uint32_t>(text_.size()),    static_cast<std::uint16_t>(address_size),
-      static_cast<std::uint16_t>(domain.size()),   static_cast<std::uint8_t>(local_part.size()),
-      static_cast<std::uint8_t>(stored_as.size()), hash};
   text_.append(mailbox.local_part).append("@").append(shown_domain);
-  text_.append(local_part).append(domain).append(stored_as);
+  if (entry.own_local_part) text_.append(local_part);
+  if (entry.own_domain) text_.append(domain);
+  if (entry.own_mailbox) text_.append(stored_as);
   entries_.push_back(entry);
   index_entry(static_cast<std::uint32_t>(entries_.size() - 1));
   return Added::added;
 }
 
+Recipient Transaction::view(const Entry& entry) const {
+  std::string_view rest = std::string_view(text_).substr(entry.offset);
+  const auto take = [&rest](std::size_t size) {
+    const std::string_view front = rest.substr(0, size);
+    rest.remove_prefix(size);
+    return front;
+  };
+  Recipient view;
+  view.address = take(entry.address_size);
+  view.local_part = entry.own_local_part ? take(entry.local_part_size)
+                                         : view.address.substr(0, entry.local_part_size);
+  view.domain = entry.own_domain ? take(entry.domain_size)
+                                 : view.address.substr(entry.address_size - entry.domain_size);
+  view.mailbox = entry.own_mailbox ? take(entry.mailbox_size) : view.local_part;
+  return view;
+}
+
 std::span<const Recipient> Transaction::recipients() {
   views_.clear();
-  for (const Entry& entry : entries_) {
-    std::string_view rest = std::string_view(text_).substr(entry.offset);
-    const auto take = [&rest](std::size_t size) {
-      const std::string_view front = rest.substr(0, size);
-      rest.remove_prefix(size);
-      return front;
-    };
-    Recipient& view = views_.emplace_back();
-    view.address = take(entry.address_size);
-    view.local_part = take(entry.local_part_size);
-    view.domain = take(entry.domain_size);
-    view.mailbox = take(entry.stored_as_size);
-  }
+  for (const Entry& entry : entries_) views_.push_back(view(entry));
   return views_;
 }
 

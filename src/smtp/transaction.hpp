@@ -53,22 +53,29 @@ class Transaction {
   std::uint64_t chunk_octets = 0;       // announced by BDAT so far
   const FixedReply* failure = nullptr;  // why the content is read but not kept
   bool sink_open = false;
+  bool content_begun = false;
 
  private:
   friend class TransactionPool;
   struct Entry {
-    std::uint32_t offset;  // into text_: address, local-part, domain, stored_as
+    // Into text_: the address, and of local-part, domain and mailbox what is not spelled the same
+    // as in it (nearly always nothing).
+    std::uint32_t offset;
+    std::uint32_t hash;
     std::uint16_t address_size;
     std::uint16_t domain_size;
     std::uint8_t local_part_size;
-    std::uint8_t stored_as_size;
-    std::uint32_t hash;
+    std::uint8_t mailbox_size;
+    bool own_local_part;
+    bool own_domain;
+    bool own_mailbox;
   };
   void reset();
   std::size_t footprint() const {
     return text_.capacity() + entries_.capacity() * sizeof(Entry) +
            views_.capacity() * sizeof(Recipient) + index_.capacity() * 4;
   }
+  Recipient view(const Entry& entry) const;
   bool repeated(std::uint32_t hash, std::string_view local_part, std::string_view domain) const;
   void index_entry(std::uint32_t entry);
 
@@ -85,7 +92,11 @@ class Transaction {
 // Shard's thread only.
 class TransactionPool {
  public:
-  // budget_bytes: bound on what the recipients of all open transactions may occupy.
+  // What every transaction may grow to, whatever the others occupy: a hundred recipients
+  // (RFC 5321 §4.5.3.1.8), so that a few clients with long lists can't keep mail from the others.
+  static constexpr std::size_t guaranteed_bytes = 32 * 1024;
+
+  // budget_bytes: what the recipients of all open transactions may occupy beyond that.
   explicit TransactionPool(std::size_t budget_bytes) : budget_bytes_(budget_bytes) {}
 
   Transaction* take();
@@ -94,7 +105,9 @@ class TransactionPool {
 
  private:
   friend class Transaction;
-  bool has_room(std::size_t more) const { return used_bytes_ + more <= budget_bytes_; }
+  bool has_room(std::size_t now, std::size_t more) const {
+    return now + more <= guaranteed_bytes || used_bytes_ + more <= budget_bytes_;
+  }
   void account(Transaction& transaction);
 
   std::size_t budget_bytes_;

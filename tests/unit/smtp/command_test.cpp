@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,7 +42,9 @@ TEST(ParseCommand, every_proper_beginning_of_a_verb_and_every_longer_word_is_unk
     for (int octet = 0; octet < 256; ++octet) {
       const std::string line = verb + static_cast<char>(octet);
       const bool white = octet == ' ' || octet == '\t';
-      EXPECT_EQ(parse_command(line).verb, white ? parse_command(verb).verb : Verb::unknown)
+      const bool word = std::isalnum(octet) != 0 && octet < 128;
+      const bool itself = white || (verb == "BDAT" && !word && octet != ':');  // BDAT-15
+      EXPECT_EQ(parse_command(line).verb, itself ? parse_command(verb).verb : Verb::unknown)
           << verb << octet;
     }
   }
@@ -214,6 +218,16 @@ TEST(ParseGreeting, R5321_4_1_1_1_03_ignores_text_behind_a_literal_only) {
   EXPECT_EQ(greeting_name("[192.0.2.1] foo] ]"), "[192.0.2.1]");
   for (const char* name : {"[192.0.2.1 x]", "[192.0.2.1]foo", "[192.0.2.1]\tfoo", "x.test foo"})
     EXPECT_EQ(greeting_name(name), "(invalid)") << name;
+}
+
+TEST(ParseCommand, BDAT_15_what_may_have_a_payload_behind_it_is_bdat) {
+  for (const std::string line : {"BDAT\t3", "BDAT=3", "bdat\x7f"}) {
+    const Command command = parse_command(line);
+    EXPECT_EQ(command.verb, Verb::bdat) << line;
+    EXPECT_FALSE(parse_bdat_argument(command.argument).valid) << line;
+  }
+  EXPECT_EQ(parse_command("BDATA 3").verb, Verb::unknown);
+  EXPECT_EQ(parse_command("BDAT: x").verb, Verb::header_field);
 }
 
 }  // namespace

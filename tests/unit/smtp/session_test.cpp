@@ -256,15 +256,28 @@ TEST(Session, the_envelope_budget_gives_452) {
   Dialogue d(setting);
   d.give("EHLO c.test\r\nMAIL FROM:<>\r\n").said();
   std::string last;
-  int accepted = 0;
-  for (int i = 0; i < 100; ++i) {
+  std::size_t accepted = 0;
+  for (int i = 0; i < 1000; ++i) {
     last = d.ask("RCPT TO:<user" + std::to_string(i) + "@mx.test>\r\n");
     if (last == replies::rcpt_ok.wire) ++accepted;
   }
   EXPECT_EQ(last, replies::too_much_envelope.wire);
-  EXPECT_GT(accepted, 0);
+  EXPECT_GE(accepted, 100u);
   EXPECT_EQ(d.ask("DATA\r\n.\r\n"), ready_for_data + taken);
-  EXPECT_EQ(d.message().recipients.size(), static_cast<std::size_t>(accepted));
+  EXPECT_EQ(d.message().recipients.size(), accepted);
+}
+
+// RFC 5321 §4.1.2: it is no field, so that it would continue the one above it, which is our own.
+TEST(Session, R5321_4_4_22_content_that_begins_with_white_space_does_not_continue_the_trace) {
+  for (const std::string first : {" x", "\tx", ". x"}) {
+    const Seen seen = outcome(begin + "DATA\r\n" + first + "\r\nReturn-Path: <f@x>\r\n.\r\n");
+    ASSERT_EQ(seen.messages.size(), 1u);
+    EXPECT_EQ(seen.messages[0].content,
+              "\r\n" + first.substr(first[0] == '.' ? 1 : 0) + "\r\nReturn-Path: <f@x>\r\n");
+  }
+  const Seen chunk = outcome(begin + "BDAT 4 LAST\r\n x\r\n");
+  ASSERT_EQ(chunk.messages.size(), 1u);
+  EXPECT_EQ(chunk.messages[0].content, "\r\n x\r\n");
 }
 
 // --- DATA ---

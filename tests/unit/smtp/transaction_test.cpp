@@ -101,6 +101,21 @@ TEST(Transaction, the_budget_bounds_all_transactions_together_and_comes_back) {
   EXPECT_EQ(pool.in_use(), 0u);
 }
 
+TEST(Transaction, R5321_4_5_3_1_8_01_a_hundred_recipients_fit_however_full_the_pool_is) {
+  TransactionPool pool(64 * 1024);
+  const std::string prefix(55, 'x');
+  std::vector<Transaction*> full;
+  for (int i = 0; i < 20; ++i) {
+    full.push_back(pool.take());
+    for (int n = 0; n < 1000; ++n)
+      if (add(*full.back(), prefix + std::to_string(i * 1000 + n)) == Added::no_memory) break;
+  }
+  Transaction& late = *pool.take();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(add(late, prefix + std::to_string(i)), Added::added) << i;
+  pool.give_back(&late);
+  for (Transaction* each : full) pool.give_back(each);
+}
+
 TEST(Transaction, nothing_is_left_of_the_last_one) {
   TransactionPool pool(1 << 20);
   Transaction* transaction = pool.take();
