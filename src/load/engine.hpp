@@ -111,6 +111,7 @@ class Engine {
   void record(Connection& c, LedgerState state);
   void put_back(Connection& c);
   void note_unstarted();
+  void note_transaction(Kind kind, MonotonicNs latency, std::uint64_t times = 1);
 
   // --- engine_io.cpp
   void open(Connection& c);

@@ -122,7 +122,8 @@ void Engine::take_octets(Connection& c, std::string_view octets) {
     if (outcome == ReplyParser::Outcome::more) return;
     if (outcome == ReplyParser::Outcome::malformed) return broken(c, Fault::malformed_reply);
     if (line.last) ++tally_.replies[static_cast<std::size_t>(line.code)];
-    if (c.session.awaiting() == ClientSession::Awaiting::greeting && line.last)
+    if (c.session.awaiting() == ClientSession::Awaiting::greeting && line.last &&
+        c.kind == Kind::normal)
       tally_.connect.record(now_ - c.opened_at);
     advance(c, c.session.on_line(line));
   }

@@ -27,8 +27,8 @@ void Engine::on_finished(Connection& c) {
     ++tally_.acknowledged;
     tally_.recipients += session.message().recipients.size();
     tally_.octets += session.message().content.size;
-    tally_.transaction.record(now_ - c.due);
-    tally_.end_of_data.record(now_ - c.end_of_data_at);
+    note_transaction(c.kind, now_ - c.due);
+    if (c.kind == Kind::normal) tally_.end_of_data.record(now_ - c.end_of_data_at);
     tally_.faults[static_cast<std::size_t>(Fault::recipient_refused)] +=
         session.recipients_refused();
     record(c, LedgerState::acked);
@@ -65,7 +65,7 @@ void Engine::broken(Connection& c, Fault fault) {
 void Engine::put_back(Connection& c) {
   if (pacer_.open_loop()) {
     ++tally_.unstarted;
-    tally_.transaction.record(now_ - c.due);
+    note_transaction(c.kind, now_ - c.due);
   }
   drop_ticket(c);
 }
@@ -112,12 +112,21 @@ void Engine::record(Connection& c, LedgerState state) {
               options_.session.mailboxes);
 }
 
+// How long a message took is a figure of the server only where the client did its best: slow ones
+// have their own, broken ones none.
+void Engine::note_transaction(Kind kind, MonotonicNs latency, std::uint64_t times) {
+  if (kind == Kind::normal) tally_.transaction.record(latency, times);
+  if (kind == Kind::slow) tally_.slow_transaction.record(latency, times);
+}
+
 // What was due and never begun has waited from its moment to the end at least. Leaving it out would
-// make a server look better the less it does.
+// make a server look better the less it does. Of which kind it would have been is drawn as for all
+// others, for a group at once.
 void Engine::note_unstarted() {
   pacer_.for_each_unstarted([this](MonotonicNs due, std::uint64_t count) {
     tally_.unstarted += count;
-    tally_.transaction.record(pacer_.end() > due ? pacer_.end() - due : 0, count);
+    note_transaction(options_.mix.draw(random_), pacer_.end() > due ? pacer_.end() - due : 0,
+                     count);
   });
 }
 

@@ -73,6 +73,7 @@ int exit_code_of(const RunOptions& options, const RunResult& result) {
   bool forgiving = options.on_disconnect != OnDisconnect::fail;
   if (tally.ledger_failed) return 1;
   if (errors(tally, !forgiving) > 0) return 1;
+  if (options.rate > 0 && !rate_held(options, result)) return 3;
   return 0;
 }
 
@@ -81,7 +82,7 @@ std::string table(const RunOptions& options, const RunResult& r) {
   std::string text = fmt::format(
       "{} for {:.2f} s, {} connection{} at a time, {}\n", options.target.text, r.seconds,
       options.connections, options.connections == 1 ? "" : "s",
-      options.rate > 0 ? fmt::format("open loop at {:g} messages/s", options.rate) : "closed loop");
+      options.rate > 0 ? fmt::format("open loop at {} messages/s", options.rate) : "closed loop");
   text += fmt::format("  {:<22}{:>10}   {:.1f} msg/s, {:.2f} MB/s\n", "acknowledged",
                       t.acknowledged, per_second(static_cast<double>(t.acknowledged), r),
                       per_second(static_cast<double>(t.octets) / 1e6, r));
@@ -101,7 +102,7 @@ std::string table(const RunOptions& options, const RunResult& r) {
           is_broken(static_cast<Kind>(i)) ? "on purpose, not counted as failed" : "");
   if (options.rate > 0) {
     text +=
-        fmt::format("  rate of {:g}/s {}: {} begun, {} due and never begun, latest begun {} late\n",
+        fmt::format("  rate of {}/s {}: {} begun, {} due and never begun, latest begun {} late\n",
                     options.rate, rate_held(options, r) ? "held" : "NOT HELD", t.started,
                     t.unstarted, show_ns(t.late_max_ns));
   }
@@ -111,6 +112,7 @@ std::string table(const RunOptions& options, const RunResult& r) {
   append_latencies(text, "reply to end of data", t.end_of_data);
   append_latencies(text, options.rate > 0 ? "whole, from due time" : "whole transaction",
                    t.transaction);
+  append_latencies(text, "slow clients, whole", t.slow_transaction);
   text += "\n  replies    ";
   for (std::size_t code = 200; code < t.replies.size(); ++code)
     if (t.replies[code] > 0) text += fmt::format("  {}: {}", code, t.replies[code]);
@@ -153,7 +155,8 @@ std::string json(const RunOptions& options, const RunResult& r) {
                         {"latest_begun_late_ms", static_cast<double>(t.late_max_ns) / 1e6}};
   out["latency_ms"] = {{"connect", latencies(t.connect)},
                        {"end_of_data", latencies(t.end_of_data)},
-                       {"transaction", latencies(t.transaction)}};
+                       {"transaction", latencies(t.transaction)},
+                       {"slow_transaction", latencies(t.slow_transaction)}};
   out["replies"] = nlohmann::ordered_json::object();
   for (std::size_t code = 200; code < t.replies.size(); ++code)
     if (t.replies[code] > 0) out["replies"][std::to_string(code)] = t.replies[code];

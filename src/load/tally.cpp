@@ -22,6 +22,7 @@ void Tally::add(const Tally& other) {
   connect.add(other.connect);
   end_of_data.add(other.end_of_data);
   transaction.add(other.transaction);
+  slow_transaction.add(other.slow_transaction);
   late_max_ns = std::max(late_max_ns, other.late_max_ns);
   gave_up = gave_up || other.gave_up;
   ledger_failed = ledger_failed || other.ledger_failed;

@@ -63,7 +63,8 @@ struct Tally {
   std::array<std::uint64_t, 600> replies{};         // by code
   std::array<std::uint64_t, fault_count> faults{};
   std::map<std::string, std::uint64_t> refusals;  // first kinds of texts, bounded
-  Histogram connect, end_of_data, transaction;    // nanoseconds
+  Histogram connect, end_of_data, transaction;    // nanoseconds, of normal clients only
+  Histogram slow_transaction;                     // as slow as they like, so not in the others
   std::uint64_t late_max_ns = 0;                  // open loop: longest wait between due and begun
   bool ledger_failed = false;
   bool gave_up = false;  // no connection was left to go on with, and messages were

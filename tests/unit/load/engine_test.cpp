@@ -138,8 +138,36 @@ TEST_F(LoadEngine, slow_clients_send_whole_messages_in_small_steps) {
   Tally tally = run(server);
   EXPECT_EQ(tally.acknowledged, 2u);
   // Fifteen steps a millisecond apart at least.
-  EXPECT_GE(tally.transaction.max(), 14'000'000u);
+  EXPECT_GE(tally.slow_transaction.max(), 14'000'000u);
   EXPECT_EQ(ledger_lines(), (std::map<LedgerState, int>{{LedgerState::acked, 2}}));
+}
+
+TEST_F(LoadEngine, latencies_are_of_normal_clients_only) {
+  options_.mix = Mix::parse("slow=50%").value();
+  options_.messages = 40;
+  options_.messages_per_connection = 1;
+  StubServer server([&](Peer& peer, int) { take_everything(peer, pipelining); });
+  Tally tally = run(server);
+  std::uint64_t slow = tally.by_kind[static_cast<std::size_t>(Kind::slow)];
+  ASSERT_GT(slow, 0u);
+  ASSERT_LT(slow, 40u);
+  EXPECT_EQ(tally.acknowledged, 40u);
+  EXPECT_EQ(tally.slow_transaction.count(), slow);
+  for (const Histogram* each : {&tally.transaction, &tally.end_of_data, &tally.connect})
+    EXPECT_EQ(each->count(), 40 - slow);
+}
+
+TEST_F(LoadEngine, what_slow_clients_never_began_is_no_latency_of_normal_ones) {
+  options_.mix = Mix::parse("slow=100%").value();
+  options_.rate = 1000;
+  options_.messages = 1'000'000;
+  options_.duration_ns = 200'000'000;
+  options_.connections = 1;
+  StubServer server([&](Peer& peer, int) { take_everything(peer, pipelining); });
+  Tally tally = run(server);
+  EXPECT_GT(tally.unstarted, 0u);
+  EXPECT_EQ(tally.transaction.count(), 0u);
+  EXPECT_GE(tally.slow_transaction.count(), tally.unstarted);
 }
 
 TEST_F(LoadEngine, silent_and_garbage_clients_end) {

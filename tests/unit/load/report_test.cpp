@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 namespace gatepost::load {
 namespace {
@@ -68,9 +69,37 @@ TEST(LoadReport, the_open_loop_tells_whether_the_rate_was_held) {
   options.rate = 500;
   RunResult result = some_result();
   EXPECT_NE(table(options, result).find("rate of 500/s held"), std::string::npos);
+  EXPECT_EQ(exit_code_of(options, result), 0);
   result.tally.unstarted = 100;
   EXPECT_NE(table(options, result).find("NOT HELD"), std::string::npos);
   EXPECT_EQ(nlohmann::json::parse(json(options, result))["open_loop"]["held"], false);
+  EXPECT_EQ(exit_code_of(options, result), 3);
+  result.tally.count(Fault::refused);
+  EXPECT_EQ(exit_code_of(options, result), 1) << "what was lost counts more";
+}
+
+TEST(LoadReport, rates_are_plain_numbers) {
+  RunOptions options;
+  for (auto [rate, shown] : {std::pair{1e6, "1000000"}, {1e7, "10000000"}, {1500.5, "1500.5"}}) {
+    options.rate = rate;
+    std::string text = table(options, some_result());
+    EXPECT_NE(text.find(std::string("open loop at ") + shown + " messages/s"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find(std::string("rate of ") + shown + "/s"), std::string::npos) << text;
+  }
+}
+
+TEST(LoadReport, slow_clients_have_a_line_of_their_own) {
+  RunOptions options;
+  RunResult result = some_result();
+  EXPECT_EQ(table(options, result).find("slow clients, whole"), std::string::npos);
+  result.tally.slow_transaction.record(648'000'000);
+  std::string text = table(options, result);
+  EXPECT_NE(text.find("slow clients, whole       648 ms"), std::string::npos) << text;
+  EXPECT_NE(text.find("9.90 ms"), std::string::npos) << text;
+  auto latencies = nlohmann::json::parse(json(options, result))["latency_ms"];
+  EXPECT_EQ(latencies["slow_transaction"]["count"], 1);
+  EXPECT_EQ(latencies["transaction"]["count"], 1000);
 }
 
 }  // namespace
