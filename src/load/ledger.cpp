@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -17,7 +18,14 @@ namespace {
 constexpr std::string_view title =
     "# gatepost-load ledger 1: state, id, size (CRLF), XXH3-128 of the content with LF, "
     "recipients\n";
+// What must stand at the front of a ledger of this form.
+constexpr std::string_view title_mark = title.substr(0, title.find(':') + 1);
 constexpr std::size_t hash_digits = 32;
+
+Error not_a_ledger(const std::string& path) {
+  return Error{fmt::format("--ledger {}: not a ledger of gatepost-load, which begins with '{}'",
+                           path, title_mark)};
+}
 
 // The part of `line` before the next `separator`, which is taken off with it.
 std::string_view take_field(std::string_view& line, char separator) {
@@ -48,13 +56,30 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const std::string& path) {
   int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) return Error{fmt::format("--ledger {}: {}", path, std::strerror(errno))};
   std::unique_ptr<Ledger> ledger(new Ledger(fd, path));
-  off_t size = lseek(fd, 0, SEEK_END);
-  char last = '\n';
-  if (size > 0 && pread(fd, &last, 1, size - 1) != 1) last = '\n';
-  // A generator that was killed may have left half a line: what follows must not join it.
-  bool written = size == 0 ? ledger->append(title) : last == '\n' || ledger->append("\n# torn\n");
-  if (!written) return Error{fmt::format("--ledger {}: {}", path, std::strerror(errno))};
+  if (auto begun = ledger->begin(); !begun) return Error{begun.error()};
   return ledger;
+}
+
+// Writes what must stand before the first line of this generator.
+Result<Done> Ledger::begin() {
+  auto done = [&](bool ok) -> Result<Done> {
+    if (!ok) return Error{fmt::format("--ledger {}: {}", path_, std::strerror(errno))};
+    return Done{};
+  };
+  off_t size = lseek(fd_, 0, SEEK_END);
+  if (size <= 0) return done(append(title));  // new, or nothing that has positions
+  std::array<char, title.size()> front{};
+  ssize_t have = pread(fd_, front.data(), front.size(), 0);
+  if (have < 0) return done(false);
+  std::string_view begins(front.data(), static_cast<std::size_t>(have));
+  // Not even the title may be whole.
+  if (begins.size() < title.size() && title.starts_with(begins))
+    return done(ftruncate(fd_, 0) == 0 && append(title));
+  if (!begins.starts_with(title_mark)) return not_a_ledger(path_);
+  char last = '\n';
+  if (pread(fd_, &last, 1, size - 1) != 1) return done(false);
+  // A generator that was killed may have left half a line: what follows must not join it.
+  return done(last == '\n' || append("\n# torn\n"));
 }
 
 Ledger::~Ledger() {
@@ -93,9 +118,11 @@ Result<std::vector<LedgerEntry>> read_ledger(const std::string& path, unsigned* 
   std::ifstream file(path, std::ios::binary);
   if (!file) return Error{fmt::format("--ledger {}: {}", path, std::strerror(errno))};
   std::vector<LedgerEntry> entries;
-  std::string line, before;
+  std::string line;
   *torn = 0;
-  for (unsigned number = 1; std::getline(file, line); ++number) {
+  if ((!std::getline(file, line) || !line.starts_with(title_mark)) && !file.bad())
+    return not_a_ledger(path);
+  for (unsigned number = 2; std::getline(file, line); ++number) {
     if (file.eof()) {  // no line end behind it
       ++*torn;
       break;

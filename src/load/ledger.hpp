@@ -9,8 +9,9 @@
 //   cut      the content was begun and its end never sent: must not be delivered
 //   refused  the whole content was answered with 4yz or 5yz: must not be delivered
 //
-// SIZE is in octets with CRLF, HASH is content_hash() (load/body.hpp). Lines that begin with # say
-// what the file is. Files are appended to: ids of different runs differ.
+// SIZE is in octets with CRLF, HASH is content_hash() (load/body.hpp). The first line says that the
+// file is a ledger; without it a file is neither read nor appended to. Lines that begin with # hold
+// no message. Files are appended to: ids of different runs differ.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +39,9 @@ struct LedgerEntry {
 // The file. Any number of threads may append.
 class Ledger {
  public:
+  // Creates the file, or opens it to go on at its end, whatever a killed generator left there.
+  // Fails where it can't be opened or written, and on a file that is something else than a ledger,
+  // which is left as it is.
   static Result<std::unique_ptr<Ledger>> open(const std::string& path);
   ~Ledger();
   Ledger(const Ledger&) = delete;
@@ -50,6 +54,7 @@ class Ledger {
 
  private:
   Ledger(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  Result<Done> begin();
   int fd_;
   std::string path_;
 };
@@ -77,8 +82,9 @@ class LedgerWriter {
   bool ok_ = true;
 };
 
-// Reads a whole ledger. Fails where it can't be read, or a line is none (with its number). A last
-// line without its end, as a killed generator may leave it, is ignored and counted in `*torn`.
+// Reads a whole ledger. Fails where it can't be read, where the first line does not say that it is
+// one, or a line is none (with its number). A last line without its end, as a killed generator may
+// leave it, is ignored and counted in `*torn`.
 Result<std::vector<LedgerEntry>> read_ledger(const std::string& path, unsigned* torn);
 
 }  // namespace gatepost::load

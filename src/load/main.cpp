@@ -140,7 +140,7 @@ int run_verify(const VerifyOptions& options) {
   auto result = verify(options);
   if (!result) return complain(result.error());
   fmt::print("{}", verify_summary(result.value()));
-  return result.value().problem_count() == 0 ? 0 : 1;
+  return result.value().verified() ? 0 : 1;
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "load/layout.hpp"
 #include "load/ledger.hpp"
 #include "load/stored_message.hpp"
 
@@ -21,43 +22,6 @@ namespace gatepost::load {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool kept_in_names(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("-_.+=").find(c) != std::string_view::npos;
-}
-
-// As the maildir sink names directories: other octets than these, and a dot or hyphen at the
-// front, become %XX.
-std::string directory_name(std::string_view value) {
-  std::string name;
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    char c = value[i];
-    if (kept_in_names(c) && !(i == 0 && (c == '.' || c == '-')))
-      name += c;
-    else
-      name += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return name;
-}
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
-}
-
-// The path of an address's maildir below the root.
-std::string mailbox_path(std::string layout, std::string_view address) {
-  auto at = address.rfind('@');
-  std::string local_part(address.substr(0, at));
-  std::string domain(at == std::string_view::npos ? "" : address.substr(at + 1));
-  std::transform(domain.begin(), domain.end(), domain.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  replace_all(layout, "{domain}", directory_name(domain));
-  replace_all(layout, "{local-part}", directory_name(local_part));
-  replace_all(layout, "{address}", directory_name(local_part) + "@" + directory_name(domain));
-  return layout;
-}
 
 class Verifier {
  public:
@@ -76,6 +40,7 @@ class Verifier {
   Result<Done> check_file(const fs::path& path, const std::string& mailbox);
   void check_name(const fs::path& path, std::uint64_t size);
   void check_copies(const Expected& expected);
+  std::string place_of(const std::string& recipient) const;
   void problem(std::uint64_t& counter, std::string text) {
     ++counter;
     if (result_.problems.size() < VerifyResult::problems_kept)
@@ -95,10 +60,7 @@ Result<Done> Verifier::load_ledger() {
   if (!entries) return Error{entries.error()};
   result_.torn_lines = torn;
   for (LedgerEntry& entry : entries.value()) {
-    if (entry.state == LedgerState::acked) {
-      ++result_.acknowledged;
-      result_.copies_expected += entry.recipients.size();
-    }
+    if (entry.state == LedgerState::acked) ++result_.acknowledged;
     if (entry.state == LedgerState::doubt) ++result_.doubtful;
     std::string id = entry.id;
     if (!expected_.try_emplace(id, Expected{std::move(entry), {}}).second)
@@ -215,7 +177,8 @@ void Verifier::check_copies(const Expected& expected) {
       problem(result_.doubled, fmt::format("{}: {} times in {}", entry.id, copies, mailbox));
   }
   if (!allowed) return;
-  if (options_.layout == "any") {
+  if (options_.layout == any_layout) {
+    if (wanted) result_.copies_expected += entry.recipients.size();
     if (wanted && expected.copies.size() < entry.recipients.size())
       problem(result_.missing, fmt::format("{}: in {} mailboxes of {}", entry.id,
                                            expected.copies.size(), entry.recipients.size()));
@@ -225,16 +188,26 @@ void Verifier::check_copies(const Expected& expected) {
     return;
   }
   std::set<std::string> places;
-  for (const std::string& recipient : entry.recipients) {
-    std::string place = mailbox_path(options_.layout, recipient);
+  for (const std::string& recipient : entry.recipients) places.insert(place_of(recipient));
+  if (wanted) result_.copies_expected += places.size();
+  for (const std::string& place : places)
     if (wanted && !expected.copies.contains(place))
       problem(result_.missing, fmt::format("{}: acknowledged, not in {}", entry.id, place));
-    places.insert(std::move(place));
-  }
   for (const auto& [mailbox, copies] : expected.copies)
     if (!places.contains(mailbox))
       problem(result_.misplaced,
               fmt::format("{}: in {}, which is no recipient's", entry.id, mailbox));
+}
+
+// A server that takes what follows a plus for a tag delivers user+tag@example.org to user's mailbox
+// (RFC 5233 §1); one that does not has a mailbox of that name.
+std::string Verifier::place_of(const std::string& recipient) const {
+  std::string whole = mailbox_path(options_.layout, recipient);
+  std::string untagged = without_tag(recipient);
+  std::error_code error;
+  if (untagged == recipient || fs::is_directory(fs::path(options_.maildir) / whole, error))
+    return whole;
+  return mailbox_path(options_.layout, untagged);
 }
 
 Result<VerifyResult> Verifier::run() {
@@ -281,9 +254,13 @@ std::string verify_summary(const VerifyResult& r) {
   for (const std::string& each : r.problems) text += fmt::format("  - {}\n", each);
   if (r.problem_count() > r.problems.size())
     text += fmt::format("  - and {} more\n", r.problem_count() - r.problems.size());
-  text += r.problem_count() == 0 ? "verified: every acknowledged message is there, once and whole, "
-                                   "and nothing else is\n"
-                                 : fmt::format("FAILED: {} problems\n", r.problem_count());
+  if (r.problem_count() > 0)
+    text +=
+        fmt::format("FAILED: {} problem{}\n", r.problem_count(), r.problem_count() == 1 ? "" : "s");
+  else if (!r.verified())
+    text += "NOT VERIFIED: the ledger has no acknowledged message, so nothing was proved\n";
+  else
+    text += "verified: every acknowledged message is there, once and whole, and nothing else is\n";
   return text;
 }
 

@@ -13,7 +13,8 @@ namespace gatepost::load {
 struct VerifyOptions {
   std::string ledger;
   std::string maildir;  // maildirs are looked for at any depth below
-  // Where the mailbox of an address is, below `maildir`: {domain}, {local-part} and {address}.
+  // Where the mailbox of an address is, below `maildir`: {domain}, {local-part} and {address}, see
+  // load/layout.hpp. Where user+tag@ has no directory, that of user@ is looked at.
   // "any": any mailbox will do, as long as a message is in as many as it has recipients.
   std::string layout = "{domain}/{local-part}";
 };
@@ -22,7 +23,7 @@ struct VerifyResult {
   static constexpr std::size_t problems_kept = 20;
 
   std::uint64_t acknowledged = 0;        // ledger lines
-  std::uint64_t copies_expected = 0;     // acknowledged recipients
+  std::uint64_t copies_expected = 0;     // mailboxes of acknowledged recipients
   std::uint64_t copies_found = 0;        // of them, whole and in place
   std::uint64_t doubtful = 0;            // ledger lines
   std::uint64_t doubtful_delivered = 0;  // copies of those
@@ -44,6 +45,8 @@ struct VerifyResult {
   std::uint64_t problem_count() const {
     return missing + doubled + altered + partial + invented + misplaced + misnamed;
   }
+  // Whether anything was proved: where nothing was acknowledged, nothing can be missing.
+  bool verified() const { return problem_count() == 0 && acknowledged > 0; }
 };
 
 // Reads everything once; memory grows with the number of messages, not with their size. Fails where

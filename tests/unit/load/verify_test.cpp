@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "load/body.hpp"
+#include "load/layout.hpp"
 #include "load/ledger.hpp"
 
 namespace gatepost::load {
@@ -125,7 +127,47 @@ TEST_F(LoadVerify, finds_what_is_missing) {
   EXPECT_EQ(result.problem_count(), 1u);
   ASSERT_EQ(result.problems.size(), 1u);
   EXPECT_NE(result.problems[0].find("example.org/u1"), std::string::npos);
-  EXPECT_NE(verify_summary(result).find("FAILED: 1 problem"), std::string::npos);
+  EXPECT_NE(verify_summary(result).find("FAILED: 1 problem\n"), std::string::npos);
+  message(LedgerState::acked, {2});
+  EXPECT_NE(verify_summary(check()).find("FAILED: 2 problems\n"), std::string::npos);
+}
+
+TEST_F(LoadVerify, a_tag_is_looked_for_in_its_own_mailbox_or_else_in_that_before_it) {
+  mailboxes_ = {"u+one@example.org", "u+two@example.org", "u@example.org", "+x@example.org"};
+  std::string octets = message(LedgerState::acked, {0, 1, 2});
+  deliver("example.org/u", octets);
+  VerifyResult together = check();
+  EXPECT_EQ(together.problem_count(), 0u) << verify_summary(together);
+  EXPECT_EQ(together.copies_expected, 1u);
+  EXPECT_EQ(together.copies_found, 1u);
+  deliver("example.org/u+one", octets);
+  VerifyResult apart = check();
+  EXPECT_EQ(apart.problem_count(), 0u) << verify_summary(apart);
+  EXPECT_EQ(apart.copies_expected, 2u);
+  fs::remove(folder_ / "mail/example.org/u+one/new/2");
+  EXPECT_EQ(check().missing, 1u) << "the mailbox is there, the message is not";
+  message(LedgerState::acked, {3});  // before whose plus is nothing
+  EXPECT_EQ(check().missing, 2u);
+}
+
+TEST_F(LoadVerify, a_plus_in_the_domain_is_no_tag) {
+  EXPECT_EQ(without_tag("u+a+b@example.org"), "u@example.org");
+  for (const char* address : {"u@example.org", "+u@example.org", "u@a+b", "u+a"})
+    EXPECT_EQ(without_tag(address), address);
+}
+
+TEST_F(LoadVerify, nothing_acknowledged_is_nothing_verified) {
+  { auto ledger = Ledger::open(ledger_path()); }
+  VerifyResult empty = check();
+  EXPECT_EQ(empty.problem_count(), 0u);
+  EXPECT_FALSE(empty.verified());
+  EXPECT_NE(verify_summary(empty).find("NOT VERIFIED"), std::string::npos);
+  EXPECT_EQ(verify_summary(empty).find("verified:"), std::string::npos);
+  message(LedgerState::refused, {0});
+  message(LedgerState::doubt, {0});
+  EXPECT_FALSE(check().verified());
+  deliver("example.org/u0", message(LedgerState::acked, {0}));
+  EXPECT_TRUE(check().verified());
 }
 
 TEST_F(LoadVerify, a_file_in_tmp_is_not_delivered) {
@@ -291,6 +333,35 @@ TEST_F(LoadVerify, half_a_line_of_a_killed_generator_does_no_harm) {
   EXPECT_EQ(in_the_middle.problem_count(), 0u) << verify_summary(in_the_middle);
   EXPECT_EQ(in_the_middle.torn_lines, 1u);
   EXPECT_EQ(in_the_middle.acknowledged, 2u);
+}
+
+TEST_F(LoadVerify, what_is_no_ledger_is_neither_read_nor_appended_to) {
+  for (const char* octets : {"random", "\x7f\x45LF\n", "acked\trun-00-00\n",
+                             "# gatepost-load ledger 2: something new\n"}) {
+    std::ofstream(ledger_path(), std::ios::binary) << octets;
+    unsigned torn = 0;
+    auto read = read_ledger(ledger_path(), &torn);
+    ASSERT_FALSE(read) << octets;
+    EXPECT_NE(read.error().find("begins with '# gatepost-load ledger 1:'"), std::string::npos)
+        << read.error();
+    EXPECT_FALSE(Ledger::open(ledger_path())) << octets;
+    EXPECT_EQ(fs::file_size(ledger_path()), std::strlen(octets));
+  }
+}
+
+TEST_F(LoadVerify, a_generator_killed_at_its_first_write_leaves_a_ledger_to_go_on_with) {
+  for (const char* octets : {"", "# gatepost-load led", "# gatepost-load ledger 1: state, id"}) {
+    std::ofstream(ledger_path(), std::ios::binary) << octets;
+    fs::remove_all(folder_ / "mail/example.org");
+    deliver("example.org/u0", message(LedgerState::acked, {0}));
+    VerifyResult result = check();
+    EXPECT_TRUE(result.verified()) << octets;
+    EXPECT_EQ(result.acknowledged, 1u);
+    EXPECT_EQ(result.torn_lines, 0u);
+  }
+  std::ofstream(ledger_path(), std::ios::binary | std::ios::trunc).flush();
+  unsigned torn = 0;
+  EXPECT_FALSE(read_ledger(ledger_path(), &torn)) << "an empty file says nothing";
 }
 
 TEST_F(LoadVerify, a_damaged_ledger_is_refused) {
