@@ -19,7 +19,21 @@ constexpr std::string_view awkward_lines[] = {
     "QUIT", "trailing ",  "\tindented", ">From quoted",
 };
 
+constexpr std::string_view between_ids = "\r\nMessage-ID: <";
 constexpr std::string_view padding_field = "X-Gatepost-Pad: -";
+constexpr std::string_view header_end = "\r\n\r\n";  // of the padding field, and the empty line
+
+std::string make_id(std::string_view run, unsigned thread) {
+  return fmt::format("{}-{:02}-{:0{}}", run, thread, 0, counter_digits);
+}
+
+// What follows on the second id, up to the padding.
+std::string make_fields(std::string_view host, std::string_view from, std::string_view date) {
+  return fmt::format(
+      "@{}>\r\nDate: {}\r\nFrom: <{}>\r\nTo: load test:;\r\nSubject: load\r\n"
+      "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n{}",
+      host, date, from, padding_field);
+}
 
 std::string make_line(Random& random) {
   std::size_t length = 60 + random.below(19);
@@ -80,20 +94,21 @@ BodyText::Run BodyText::fit(std::uint32_t first, std::uint64_t octets) const {
   return run;
 }
 
+std::uint64_t least_size(std::string_view from) {
+  std::size_t id = make_id(std::string(run_name_length, 'r'), 0).size();
+  std::size_t fields = make_fields(message_host, from, std::string(date_length, 'd')).size();
+  return id_field.size() + 2 * id + between_ids.size() + fields + header_end.size();
+}
+
 Composer::Composer(const BodyText& text, std::string_view run, unsigned thread,
                    std::string_view host, std::string_view from, std::string_view date,
                    std::uint64_t seed)
-    : text_(text), random_(seed), id_(fmt::format("{}-{:02}-{:010}", run, thread, 0)) {
+    : text_(text), random_(seed), id_(make_id(run, thread)) {
   header_ = id_field;
   id_places_[0] = header_.size();
-  header_.append(id_).append("\r\nMessage-ID: <");
+  header_.append(id_).append(between_ids);
   id_places_[1] = header_.size();
-  header_.append(id_);
-  header_ += fmt::format(
-      "@{}>\r\nDate: {}\r\nFrom: <{}>\r\nTo: load test:;\r\nSubject: load\r\n"
-      "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n",
-      host, date, from);
-  header_ += padding_field;
+  header_.append(id_).append(make_fields(host, from, date));
 }
 
 void Composer::compose(std::uint64_t size, Content& content) {
@@ -104,11 +119,11 @@ void Composer::compose(std::uint64_t size, Content& content) {
   content.header = header_;
   for (std::size_t place : id_places_) content.header.replace(place, id_.size(), id_);
 
-  std::uint64_t least = header_.size() + 4;  // the padding field's end and the empty line
+  std::uint64_t least = header_.size() + header_end.size();
   std::uint64_t room = size > least ? size - least : 0;
   content.body = text_.fit(static_cast<std::uint32_t>(random_.below(text_.line_count())), room);
   content.header.append(static_cast<std::size_t>(room - content.body.octets), '-');
-  content.header.append("\r\n\r\n");
+  content.header.append(header_end);
   content.size = content.header.size() + content.body.octets;
 }
 

@@ -74,6 +74,15 @@ struct Content {
 // The field that opens every header made here. `verify` looks for it.
 constexpr std::string_view id_field = "X-Gatepost-Load: ";
 
+// The parts of a header whose lengths are the same in all runs.
+constexpr std::string_view message_host = "load.invalid";  // RFC 2606 §2
+constexpr std::size_t run_name_length = 19;
+constexpr std::size_t date_length = 31;
+
+// Octets of the smallest message, header and all, from this sender in a run whose name and date
+// have those lengths.
+std::uint64_t least_size(std::string_view from);
+
 // Composes messages, each with an id that no other has: one per thread.
 class Composer {
  public:
@@ -82,8 +91,8 @@ class Composer {
   Composer(const BodyText& text, std::string_view run, unsigned thread, std::string_view host,
            std::string_view from, std::string_view date, std::uint64_t seed);
 
-  // Makes the next message, of `size` octets, or of the smallest size that a header takes when
-  // that is more. Reuses what `content` holds.
+  // Makes the next message, of `size` octets, or of least_size() when that is more. Reuses what
+  // `content` holds.
   void compose(std::uint64_t size, Content& content);
 
  private:

@@ -43,7 +43,7 @@ Engine::Engine(const RunOptions& options, unsigned thread, std::string_view run_
       stop_(stop),
       progress_(progress),
       random_(seed_of(options, thread)),
-      composer_(*options.session.text, run_name, thread, "load.invalid", options.session.from, date,
+      composer_(*options.session.text, run_name, thread, message_host, options.session.from, date,
                 seed_of(options, thread) + 1),
       ledger_(ledger),
       pacer_(pacer_of(options, thread)) {

@@ -70,6 +70,8 @@ class Flags {
         [&value](std::uint64_t ns) { value = ns; });
   }
   bool given(const char* name) const { return app_.get_option(name)->count() > 0; }
+  // What stands behind the last one of a flag that is given.
+  std::string text(const char* name) const { return app_.get_option(name)->results().back(); }
 
   // The first mistake, or an empty text.
   std::string apply() const {

@@ -11,7 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "base/check.hpp"
 #include "base/clock.hpp"
+#include "load/body.hpp"
 #include "load/engine.hpp"
 #include "load/options.hpp"
 #include "load/report.hpp"
@@ -48,9 +50,12 @@ std::string date_now() {
                      months[t.tm_mon], 1900 + t.tm_year, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
-// What tells the messages of this run from those of any other one on this host.
+// What tells the messages of this run from those of any other one on this host. Always of one
+// length (a pid is below 2^22, proc(5)), so that the smallest message is known before.
 std::string run_name() {
-  return fmt::format("{:x}{:x}", SystemClock::wall_us(), getpid());
+  std::string name = fmt::format("{:013x}{:06x}", SystemClock::wall_us(), getpid());
+  GP_CHECK(name.size() == run_name_length);
+  return name;
 }
 
 double cpu_seconds(const timeval& t) {

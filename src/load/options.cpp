@@ -7,7 +7,10 @@
 #include <algorithm>
 
 #include "load/address_pattern.hpp"
+#include "load/arguments.hpp"
+#include "load/body.hpp"
 #include "load/flags.hpp"
+#include "load/layout.hpp"
 #include "load/limits.hpp"
 #include "load/quantity.hpp"
 
@@ -38,14 +41,17 @@ constexpr std::string_view examples =
   gatepost-load 127.0.0.1:2525 --rate 2000 --duration 1m --size 4K:70%,64K:25%,1M:5%
         2000 messages a second for a minute, in three sizes
   gatepost-load 127.0.0.1:2525 --mix slow=5%,abort=2%,reset=1%,silent=1%
-        some clients are slow, some break off; those are counted apart. A slow one
-        keeps its connection busy: leave enough --connections for the others
+        some clients are slow, some break off. The table's latencies are those of the
+        normal ones; what slow ones take stands in a line of its own. A slow one keeps
+        its connection busy: leave enough --connections for the others
   gatepost-load 127.0.0.1:2525 --ledger sent.ledger --reconnect --duration 30s
   gatepost-load verify --ledger sent.ledger --maildir var/mail
         proves that what got 250 is stored once and whole, and nothing else is
 
 Exit code: 0 all messages were taken (verify: all is there); 1 some were refused
-or lost (verify: something is wrong); 2 wrong arguments or nothing could be run.)";
+or lost (verify: something is wrong, or there was nothing to verify); 2 wrong
+arguments or nothing could be run; 3 all were taken, but the --rate was not held:
+more than 1 % of them never began, or one later than by 1 s and 100 intervals.)";
 
 constexpr std::string_view verify_about =
     R"(Holds a ledger of gatepost-load against maildirs: every acknowledged message
@@ -54,7 +60,12 @@ LF ends are taken as the same), messages in doubt at most once, and nothing else
 may be in new/ and cur/. Return-Path and Received fields on top are the server's
 own and are taken off. Prints a summary and the first 20 problems.
 
-Exit code: 0 all is well; 1 problems were found; 2 something could not be read.)";
+user+tag@example.org has a mailbox of its own where its directory is there, else
+that of user@example.org.
+
+Exit code: 0 all is well; 1 problems were found, or the ledger has no
+acknowledged message, so that nothing was proved; 2 something could not be read,
+or is no ledger.)";
 
 void add_amount_flags(Flags& flags, RunOptions& run) {
   flags.group("How much");
@@ -80,7 +91,8 @@ void add_message_flags(Flags& flags, RunOptions& run, std::vector<std::string>& 
   flags.group("Messages");
   flags.add(
       "--size", "DIST",
-      "4K (default) | 4K:70%,64K:25%,1M:5% | uniform:1K-64K | lognormal:12K,1.5, header and all",
+      "4K (default) | 4K:70%,64K:25%,1M:5% | uniform:1K-64K | lognormal:12K,1.5, header and all. "
+      "The header takes some 300; lognormal draws below that are sent as that",
       [](const std::string& text) { return SizeDistribution::parse(text); },
       [&run](const SizeDistribution& sizes) { run.sizes = sizes; });
   app.add_option("--to", to,
@@ -127,7 +139,7 @@ void add_dialogue_flags(Flags& flags, RunOptions& run, CLI::App& app) {
   app.add_flag("--bdat", run.session.chunking, "BDAT instead of DATA where offered (RFC 3030)")
       ->group("Dialogue");
   flags.add(
-      "--chunk-size", "SIZE", "of a BDAT chunk (whole message)",
+      "--chunk-size", "SIZE", "of a BDAT chunk, with --bdat only (whole message)",
       [](const std::string& text) {
         return parse_size(text, limits::chunk_size_min, limits::message_size_max);
       },
@@ -160,6 +172,10 @@ std::string check_run(RunOptions& run, const std::vector<std::string>& to) {
     auto expanded = expand_addresses(pattern, run.session.mailboxes);
     if (!expanded) return "--to: " + expanded.error();
   }
+  if (std::uint64_t least = least_size(run.session.from); run.sizes.smallest() < least)
+    return fmt::format(
+        "--size: '{}' is not allowed: a message has {} octets at least, which its header takes",
+        run.sizes.text(), least);
   if (run.recipients_per_message > run.session.mailboxes.size())
     return fmt::format(
         "--recipients-per-message: '{}' is not allowed: --to stands for {} mailboxes "
@@ -184,7 +200,7 @@ std::string check_run(RunOptions& run, const std::vector<std::string>& to) {
 struct Given {
   std::string target;
   std::vector<std::string> to{"user{1-50}@example.org"};
-  bool allow_remote = false, tolerate = false, reconnect = false, quiet = false;
+  bool allow_remote = false, tolerate = false, reconnect = false, quiet = false, version = false;
 };
 
 void add_outcome_flags(RunOptions& run, Given& given, CLI::App& app) {
@@ -211,16 +227,24 @@ CLI::App* add_verify(VerifyOptions& check, CLI::App& app) {
   CLI::App* verify = app.add_subcommand("verify", "hold a ledger against maildirs");
   verify->footer("");
   verify->set_help_flag("-h,--help", "print this and exit");
-  verify->add_option("--ledger", check.ledger, "written by a run")->option_text("FILE")->required();
+  verify->add_option("--ledger", check.ledger, "written by a run")->option_text("FILE");
   verify->add_option("--maildir", check.maildir, "directory with the maildirs, at any depth")
-      ->option_text("DIR")
-      ->required();
+      ->option_text("DIR");
   verify
       ->add_option("--layout", check.layout,
                    wrapped("where an address's maildir is below DIR, with {domain}, {local-part} "
                            "and {address}; or any ({domain}/{local-part})"))
       ->option_text("TEMPLATE");
   return verify;
+}
+
+// The first mistake, or an empty text.
+std::string check_verify(const VerifyOptions& check) {
+  if (check.ledger.empty()) return "--ledger: verify needs it: --ledger FILE, written by a run";
+  if (check.maildir.empty())
+    return "--maildir: verify needs it: --maildir DIR, in which the maildirs are";
+  if (auto layout = check_layout(check.layout); !layout) return "--layout: " + layout.error();
+  return {};
 }
 
 RunOptions default_run() {
@@ -242,6 +266,13 @@ std::string complete_run(RunOptions& run, const Given& given, const Flags& flags
   auto target = parse_target(given.target, given.allow_remote);
   if (!target) return target.error();
   run.target = target.value();
+  if (flags.given("--ledger") && run.ledger.empty())
+    return "--ledger: '' is not allowed: the name of a file";
+  // Only BDAT has chunks. It is not implied: another dialogue than was asked for measures another
+  // thing.
+  if (flags.given("--chunk-size") && !run.session.chunking)
+    return fmt::format("--chunk-size: '{}' is not allowed without --bdat: DATA has no chunks",
+                       flags.text("--chunk-size"));
   if (given.tolerate && given.reconnect)
     return "--tolerate-disconnect: not together with --reconnect";
   run.on_disconnect = given.reconnect  ? OnDisconnect::reconnect
@@ -266,6 +297,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.footer(std::string(examples));
   app.get_formatter()->column_width(36);
   app.set_help_flag("-h,--help", "print this and exit");
+  app.add_flag("--version", given.version, "print the version and exit");
   app.add_option("target", given.target, "the server, such as 127.0.0.1:2525 or [::1]:2525")
       ->option_text("ADDRESS:PORT");
   Flags flags(app);
@@ -279,20 +311,27 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
 
   auto refuse = [&](std::string text) {
     line.exit_code = 2;
-    line.message = std::move(text);
+    line.message = in_one_line(text);
     return line;
   };
+  std::vector<std::string> words = split_words(argc, argv);
+  if (auto mistake = check_words(app, *verify, words); !mistake.empty()) return refuse(mistake);
+  std::reverse(words.begin(), words.end());  // as CLI11 wants them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::CallForHelp&) {
     if (verify->parsed()) verify->description(std::string(verify_about));
     line.message = verify->parsed() ? verify->help("gatepost-load") : app.help();
     return line;
   } catch (const CLI::ParseError& error) {
-    std::string text = error.what();
-    return refuse(text.substr(0, text.find('\n')) + "; see --help");
+    return refuse(fmt::format("{}; see --help", error.what()));
+  }
+  if (given.version) {
+    line.message = "gatepost-load " GATEPOST_VERSION "\n";
+    return line;
   }
   if (verify->parsed()) {
+    if (auto mistake = check_verify(check); !mistake.empty()) return refuse(mistake);
     line.verify = check;
     return line;
   }

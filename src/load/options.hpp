@@ -70,7 +70,7 @@ struct CommandLine {
   std::optional<RunOptions> run;
   std::optional<VerifyOptions> verify;
   int exit_code = 0;    // when neither is set
-  std::string message;  // what to print then: to stdout for 0 (help), else one line to stderr
+  std::string message;  // to print then: to stdout for 0 (help, version), else one line to stderr
 };
 
 // Reads the command line. Never prints, never exits.

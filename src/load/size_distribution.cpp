@@ -108,6 +108,20 @@ std::uint64_t SizeDistribution::draw(Random& random) const {
   GP_CHECK(false);
 }
 
+std::uint64_t SizeDistribution::smallest() const {
+  switch (shape_) {
+    case Shape::choice:
+      return std::min_element(choices_.begin(), choices_.end(),
+                              [](const Choice& a, const Choice& b) { return a.size < b.size; })
+          ->size;
+    case Shape::uniform:
+      return least_;
+    case Shape::lognormal:
+      return static_cast<std::uint64_t>(median_);
+  }
+  GP_CHECK(false);
+}
+
 std::uint64_t SizeDistribution::largest() const {
   switch (shape_) {
     case Shape::choice:

@@ -19,6 +19,8 @@ class SizeDistribution {
 
   // The next size in octets, at most limits::message_size_max.
   std::uint64_t draw(Random& random) const;
+  // The smallest size that the text names. Only lognormal ones draw below it.
+  std::uint64_t smallest() const;
   // The largest size that draw() can give.
   std::uint64_t largest() const;
   const std::string& text() const { return text_; }

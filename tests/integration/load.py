@@ -27,9 +27,13 @@ def run(port, **arguments):
                           timeout=300)
 
 
+def run_verify(ledger, directory, *extra):
+    return subprocess.run([server.binary("gatepost-load"), "verify", "--ledger", str(ledger), "--maildir",
+                           str(directory), *extra], capture_output=True, text=True, timeout=300)
+
+
 def verify(ledger, tree):
     """Fails unless every acknowledged message is stored exactly once, bit for bit, and nothing else is."""
-    done = subprocess.run([server.binary("gatepost-load"), "verify", "--ledger", str(ledger), "--maildir",
-                           str(tree.root)], capture_output=True, text=True, timeout=300)
+    done = run_verify(ledger, tree.root)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     return done.stdout

@@ -141,6 +141,59 @@ def test_acts_on_the_first_digit_and_not_on_texts(stub):
     assert not any(line.endswith(b"\r\n.\r\n") for lines in refusing.sessions for line in lines)
 
 
+def test_no_message_is_larger_than_asked_for(stub):
+    server = stub()
+    refused = load.run(server.port, messages=1, extra=["--size", "10"])
+    assert refused.returncode == 2
+    least = int(re.search(r"--size: '10' is not allowed: .* (\d+) octets at least", refused.stderr).group(1))
+    assert load.run(server.port, messages=1, extra=["--size", str(least - 1)]).returncode == 2
+    assert not server.sessions
+    done = load.run(server.port, connections=1, messages=3, extra=["--size", str(least)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    contents = [line for lines in server.sessions for line in lines if line.endswith(b"\r\n.\r\n")]
+    assert [len(content) - len(b".\r\n") for content in contents] == [least] * 3
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--size"], "--size: needs a value: --size DIST; see --help"),
+    (["--verbose"], "--verbose: there is no such flag; see --help"),
+    (["--mesages=5"], "--mesages: there is no such flag; did you mean --messages?"),
+    (["--chunk-size", "4K"], "--chunk-size: '4K' is not allowed without --bdat: DATA has no chunks"),
+])
+def test_a_mistake_is_told_in_one_line(words, told):
+    done = load.run(9, extra=words)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"gatepost-load: {told}\n")
+
+
+def test_a_rate_that_was_not_held_has_an_exit_code_of_its_own(stub):
+    done = load.run(stub().port, connections=1, duration="300ms", extra=["--rate", "1000000"])
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "rate of 1000000/s NOT HELD" in done.stdout
+
+
+def test_nothing_is_verified_by_nothing(tmp_path):
+    ledger, mail = tmp_path / "ledger", tmp_path / "mail"
+    mail.mkdir()
+    ledger.touch()
+    empty = load.run_verify(ledger, mail)
+    assert empty.returncode == 2 and "begins with '# gatepost-load ledger 1:'" in empty.stderr
+    ledger.write_bytes(bytes(range(128, 256)) * 100)
+    assert load.run_verify(ledger, mail).returncode == 2
+    ledger.unlink()
+    load.run(9, connections=1, messages=1, ledger=ledger)
+    untaken = load.run_verify(ledger, mail)
+    assert untaken.returncode == 1 and "NOT VERIFIED: the ledger has no acknowledged message" in untaken.stdout
+    assert load.run_verify(ledger, mail, "--layout", "foo").returncode == 2
+
+
+def test_tagged_recipients_are_found(start, tmp_path):
+    gatepost = start()
+    ledger = tmp_path / "ledger"
+    done = load.run(gatepost.port, connections=2, messages=20, recipients="user+tag{1-5}@open.test", ledger=ledger)
+    assert done.returncode == 0, done.stdout + done.stderr
+    load.verify(ledger, gatepost.maildirs)
+
+
 def test_every_acknowledged_message_is_found(start, tmp_path):
     gatepost = start("--shards 2")
     ledger = tmp_path / "ledger"

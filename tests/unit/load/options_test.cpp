@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "load/body.hpp"
+
 namespace gatepost::load {
 namespace {
 
@@ -131,13 +133,70 @@ TEST(LoadOptions, wrong_flags_are_named_in_one_line) {
   expect_refused({target, "--duration", "25h"}, "--duration");
   expect_refused({target, "--reconnect", "--tolerate-disconnect"}, "--tolerate-disconnect");
   expect_refused({"[::1]:25", "--sources", "2"}, "--sources");
-  expect_refused({target, "127.0.0.1:2526"}, "127.0.0.1:2526");
+  expect_refused({target, "127.0.0.1:2526"}, "'127.0.0.1:2526': one target is allowed");
+  expect_refused({target, "--ledger", ""}, "--ledger: '' is not allowed");
+}
+
+TEST(LoadOptions, wrong_words_are_told_in_the_words_of_this_program) {
+  const char* target = "127.0.0.1:2525";
+  expect_refused({target, "--size"}, "--size: needs a value: --size DIST; see --help");
+  expect_refused({target, "--size", "--json"}, "--size: needs a value: --size DIST");
+  expect_refused({target, "--rate", "-5"}, "--rate: '-5' is not allowed: a number above 0 and up");
+  expect_refused({target, "--messages="}, "--messages: '' is not allowed: a whole number");
+  expect_refused({target, "--verbose"}, "--verbose: there is no such flag; see --help");
+  expect_refused({target, "--verbose=2"}, "--verbose: there is no such flag; see --help");
+  expect_refused({target, "--conections", "5"},
+                 "--conections: there is no such flag; did you mean --connections?");
+  expect_refused({target, "--bdta"}, "--bdta: there is no such flag; did you mean --bdat?");
+  expect_refused({target, "--recipients=5"}, "did you mean --recipients-per-message?");
+  expect_refused({target, "-j"}, "-j: there is no such flag; see --help");
+  expect_refused({target, "--json=yes"}, "--json: takes no value, but is given 'yes'");
+  expect_refused({target, "--seed", "1", "--seed", "2"},
+                 "--seed: is given more than once; allowed is once");
+  expect_refused({target, "--foo\n\x1b[2J"}, "--foo\\x0a\\x1b[2J: there is no such flag");
+  expect_refused({target, "verify"}, "'verify': stands first");
+  const char *ledger = "--ledger=l", *maildir = "--maildir=m";
+  expect_refused({"verify", ledger, maildir, "--lay", "any"},
+                 "--lay: there is no such flag of verify; did you mean --layout?");
+  expect_refused({"verify", ledger, maildir, "--json"},
+                 "--json: there is no such flag of verify; see gatepost-load verify --help");
+  expect_refused({"verify", ledger, maildir, "var/mail"}, "'var/mail': verify takes flags only");
+  expect_refused({"verify", ledger, "--maildir"}, "--maildir: needs a value: --maildir DIR");
+}
+
+TEST(LoadOptions, no_size_is_below_what_a_header_takes) {
+  const char* target = "127.0.0.1:2525";
+  const std::uint64_t least = least_size("load@sender.example.org");
+  const std::string enough = std::to_string(least), less = std::to_string(least - 1);
+  const std::string told =
+      "--size: '" + less + "' is not allowed: a message has " + enough + " octets at least";
+  expect_refused({target, "--size", less.c_str()}, told);
+  expect_refused({target, "--size", "10"}, "--size: '10' is not allowed");
+  expect_refused({target, "--size", "10:1%,4K:99%"}, enough);
+  expect_refused({target, "--size", "uniform:1-4K"}, enough);
+  expect_refused({target, "--size", "lognormal:10,1.5"}, enough);
+  EXPECT_TRUE(parse({target, "--size", enough.c_str()}).run);
+  EXPECT_TRUE(parse({target, "--size", "lognormal:1K,5"}).run) << "few draws are below";
+  EXPECT_TRUE(parse({target, "--size", less.c_str(), "--from", ""}).run) << "a shorter From";
+}
+
+TEST(LoadOptions, chunks_are_of_BDAT_only) {
+  expect_refused({"127.0.0.1:2525", "--chunk-size", "64K"},
+                 "--chunk-size: '64K' is not allowed without --bdat");
+}
+
+TEST(LoadOptions, the_version_is_told) {
+  CommandLine line = parse({"--version"});
+  EXPECT_FALSE(line.run || line.verify);
+  EXPECT_EQ(line.exit_code, 0);
+  EXPECT_EQ(line.message, "gatepost-load " GATEPOST_VERSION "\n");
 }
 
 TEST(LoadOptions, help_is_no_mistake) {
   CommandLine line = parse({"--help"});
   EXPECT_EQ(line.exit_code, 0);
-  for (const char* word : {"--rate", "--ledger", "verify", "127.0.0.1:2525", "Exit code"})
+  for (const char* word :
+       {"--rate", "--ledger", "verify", "127.0.0.1:2525", "Exit code", "the --rate was not held"})
     EXPECT_NE(line.message.find(word), std::string::npos) << word;
   CommandLine verify = parse({"verify", "--help"});
   EXPECT_EQ(verify.exit_code, 0);
@@ -150,8 +209,20 @@ TEST(LoadOptions, verify_needs_its_ledger_and_maildir) {
   EXPECT_FALSE(line.run);
   EXPECT_EQ(line.verify->ledger, "l");
   EXPECT_EQ(line.verify->maildir, "m");
-  expect_refused({"verify", "--ledger", "l"}, "--maildir");
-  expect_refused({"verify", "--maildir", "m"}, "--ledger");
+  expect_refused({"verify", "--ledger", "l"}, "--maildir: verify needs it");
+  expect_refused({"verify", "--maildir", "m"}, "--ledger: verify needs it");
+}
+
+TEST(LoadOptions, a_layout_tells_mailboxes_apart) {
+  auto with = [](const char* layout) {
+    return std::vector<const char*>{"verify", "--ledger", "l",   "--maildir",
+                                    "m",      "--layout", layout};
+  };
+  for (const char* layout : {"foo", "", "{domain}", "{user}/{local-part}", "{local-part",
+                             "/srv/mail/{domain}/{local-part}"})
+    expect_refused(with(layout), "--layout: '" + std::string(layout) + "' is not allowed: a path");
+  for (const char* layout : {"any", "{local-part}", "{address}", "{domain}/users/{local-part}"})
+    EXPECT_TRUE(parse(with(layout)).verify) << layout;
 }
 
 }  // namespace

@@ -1,0 +1,131 @@
+#include "load/arguments.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+namespace gatepost::load {
+namespace {
+
+// Insertions, deletions and replacements that turn one word into the other (Levenshtein's
+// distance).
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string unknown_flag(const CLI::App& app, bool is_verify, std::string_view flag) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    names.insert(names.end(), option->get_lnames().begin(), option->get_lnames().end());
+  std::string_view bare = flag.substr(std::min(flag.find_first_not_of('-'), flag.size()));
+  std::string_view near = nearest_name(bare, names);
+  return fmt::format("{}: there is no such flag{}; {}", flag, is_verify ? " of verify" : "",
+                     !near.empty() ? fmt::format("did you mean --{}?", near)
+                     : is_verify   ? "see gatepost-load verify --help"
+                                   : "see --help");
+}
+
+std::string stray_word(bool is_verify, std::string_view word, std::string_view target) {
+  if (word == "verify") return "'verify': stands first: gatepost-load verify --ledger FILE ...";
+  if (is_verify)
+    return fmt::format("'{}': verify takes flags only; see gatepost-load verify --help", word);
+  return fmt::format("'{}': one target is allowed, and '{}' is given already", word, target);
+}
+
+}  // namespace
+
+std::vector<std::string> split_words(int argc, const char* const* argv) {
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    bool valueless = word.starts_with("--") && word.find('=') == word.size() - 1;
+    words.emplace_back(word.substr(0, word.size() - (valueless ? 1 : 0)));
+    if (valueless) words.emplace_back();
+  }
+  return words;
+}
+
+std::string_view nearest_name(std::string_view name, std::span<const std::string> names) {
+  constexpr std::size_t name_length_max = 64;  // longer ones are no slip of the pen
+  if (name.empty() || name.size() > name_length_max) return {};
+  std::string_view nearest;
+  std::size_t nearest_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
+  for (std::string_view candidate : names) {
+    std::size_t distance = edit_distance(name, candidate);
+    // Short words are near to each other without being alike: "foo" and "to".
+    bool alike = 2 * distance <= std::max(name.size(), candidate.size());
+    if (!alike || distance >= nearest_distance) continue;
+    nearest = candidate;
+    nearest_distance = distance;
+  }
+  if (!nearest.empty() || name.size() < 3) return nearest;
+  // "recipients" for "recipients-per-message".
+  for (std::string_view candidate : names)
+    if (candidate.find(name) != std::string_view::npos) return candidate;
+  return {};
+}
+
+std::string check_words(const CLI::App& app, const CLI::App& verify,
+                        std::span<const std::string> words) {
+  bool is_verify = !words.empty() && words.front() == "verify";
+  const CLI::App& taking = is_verify ? verify : app;
+  std::set<const CLI::Option*> seen;
+  std::string_view target;
+  for (std::size_t i = is_verify ? 1 : 0; i < words.size(); ++i) {
+    std::string_view word = words[i];
+    if (!word.starts_with('-')) {
+      if (is_verify || word == "verify" || !target.empty())
+        return stray_word(is_verify, word, target);
+      target = word;
+      continue;
+    }
+    std::string name(word.substr(0, word.find('=')));
+    const CLI::Option* option = taking.get_option_no_throw(name);
+    if (option == nullptr) return unknown_flag(taking, is_verify, name);
+    bool has_value = word.size() > name.size();
+    if (option->get_items_expected_max() == 0) {
+      if (has_value)
+        return fmt::format("{}: takes no value, but is given '{}'", name,
+                           word.substr(name.size() + 1));
+      continue;
+    }
+    if (!has_value) {
+      ++i;
+      // CLI11 would take the next flag for the value of one that lacks it.
+      if (i == words.size() ||
+          (words[i].starts_with('-') && taking.get_option_no_throw(words[i]) != nullptr))
+        return fmt::format("{0}: needs a value: {0} {1}; see --help", name,
+                           option->get_option_text());
+    }
+    if (!seen.insert(option).second && option->get_expected_max() <= 1)
+      return fmt::format("{}: is given more than once; allowed is once", name);
+  }
+  return {};
+}
+
+std::string in_one_line(std::string_view text) {
+  std::string line;
+  for (char c : text) {
+    auto octet = static_cast<unsigned char>(c);
+    if (octet < ' ' || octet == 0x7f)
+      line += fmt::format("\\x{:02x}", octet);
+    else
+      line += c;
+  }
+  return line;
+}
+
+}  // namespace gatepost::load
