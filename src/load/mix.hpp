@@ -37,6 +37,8 @@ class Mix {
  public:
   // "slow=5%,abort=1%"; what is left over of 100% is normal. Empty: all normal.
   static Result<Mix> parse(std::string_view text);
+  // Whether some clients are of this kind, which is not normal.
+  bool has(Kind kind) const { return share_[static_cast<std::size_t>(kind)] > 0; }
   Kind draw(Random& random) const {
     if (total_ == 0) return Kind::normal;
     return draw_some(random);

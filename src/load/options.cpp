@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <tuple>
 
 #include "load/address_pattern.hpp"
 #include "load/arguments.hpp"
@@ -164,7 +165,8 @@ void add_client_flags(Flags& flags, RunOptions& run) {
       [&run](const Mix& mix) { run.mix = mix; });
   flags.count("--slow-octets", "octets in a step of a slow client (16)", 1, 65536, run.slow_octets);
   flags.duration("--slow-interval", "between its steps (10ms)", run.slow_interval_ns);
-  flags.duration("--silent-time", "until a silent client leaves (5s)", run.silent_ns);
+  flags.duration("--silent-time", "until a silent or half-closed client leaves (5s)",
+                 run.silent_ns);
 }
 
 std::string check_run(RunOptions& run, const std::vector<std::string>& to) {
@@ -273,6 +275,14 @@ std::string complete_run(RunOptions& run, const Given& given, const Flags& flags
   if (flags.given("--chunk-size") && !run.session.chunking)
     return fmt::format("--chunk-size: '{}' is not allowed without --bdat: DATA has no chunks",
                        flags.text("--chunk-size"));
+  bool slow = run.mix.has(Kind::slow);
+  bool silent = run.mix.has(Kind::silent) || run.mix.has(Kind::halfclose);
+  for (auto [flag, used, kinds] : {std::tuple{"--slow-octets", slow, "slow"},
+                                   {"--slow-interval", slow, "slow"},
+                                   {"--silent-time", silent, "silent or halfclose"}})
+    if (flags.given(flag) && !used)
+      return fmt::format("{}: '{}' is not allowed without {} clients: see --mix", flag,
+                         flags.text(flag), kinds);
   if (given.tolerate && given.reconnect)
     return "--tolerate-disconnect: not together with --reconnect";
   run.on_disconnect = given.reconnect  ? OnDisconnect::reconnect

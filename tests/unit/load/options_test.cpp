@@ -185,6 +185,15 @@ TEST(LoadOptions, chunks_are_of_BDAT_only) {
                  "--chunk-size: '64K' is not allowed without --bdat");
 }
 
+TEST(LoadOptions, what_kinds_of_clients_take_goes_with_such_clients) {
+  const char* target = "127.0.0.1:2525";
+  expect_refused({target, "--slow-octets", "9"}, "--slow-octets: '9' is not allowed without slow");
+  expect_refused({target, "--slow-interval", "1s", "--mix", "abort=5%"}, "--slow-interval: '1s'");
+  expect_refused({target, "--silent-time", "1s", "--mix", "slow=5%"}, "--silent-time: '1s'");
+  EXPECT_TRUE(parse({target, "--slow-octets", "9", "--mix", "slow=5%"}).run);
+  EXPECT_TRUE(parse({target, "--silent-time", "1s", "--mix", "halfclose=5%"}).run);
+}
+
 TEST(LoadOptions, the_version_is_told) {
   CommandLine line = parse({"--version"});
   EXPECT_FALSE(line.run || line.verify);
