@@ -13,7 +13,8 @@ constexpr std::size_t walked_recipients_max = 16;
 // A transaction that grew beyond this gives its memory back when it ends.
 constexpr std::size_t kept_footprint_max = 16 * 1024;
 // The first growth: room for some recipients.
-constexpr std::size_t growth_min = 1024;
+constexpr std::size_t growth_min = 512;
+constexpr std::size_t entries_min = 8;
 
 std::uint32_t hash_of(std::string_view local_part, std::string_view domain) {
   // FNV-1a. The index is bounded by the recipient limit, and an attacker who collides hashes gains
@@ -77,6 +78,27 @@ void Transaction::index_entry(std::uint32_t entry) {
   }
 }
 
+// For one more recipient and that much of text. False: it would be too much.
+bool Transaction::make_room(std::size_t text_size) {
+  const bool more_text = text_.size() + text_size > text_.capacity();
+  const bool more_entries = entries_.size() == entries_.capacity();
+  if (!more_text && !more_entries) return true;
+  std::size_t text = text_.capacity();
+  std::size_t entries = entries_.capacity();
+  if (more_text) text = std::max({growth_min, text * 2, text_.size() + text_size});
+  if (more_entries) entries = std::max(entries_min, entries * 2);
+  constexpr std::size_t index_per_entry = 4;
+  const std::size_t grown = text + entries * (sizeof(Entry) + sizeof(Recipient) +
+                                              index_per_entry * sizeof(std::uint32_t));
+  if (!pool_->has_room(grown, grown - std::min(grown, footprint()))) return false;
+  text_.reserve(text);
+  entries_.reserve(entries);
+  views_.reserve(entries);
+  index_.reserve(entries * index_per_entry);
+  pool_->account(*this);
+  return true;
+}
+
 Transaction::Added Transaction::add_recipient(const Mailbox& mailbox, std::string_view local_part,
                                               std::string_view stored_as, std::string_view domain) {
   static_assert(bounds::local_part_length_max <= 255);
@@ -100,15 +122,7 @@ Transaction::Added Transaction::add_recipient(const Mailbox& mailbox, std::strin
   if (entry.own_local_part) size += local_part.size();
   if (entry.own_domain) size += domain.size();
   if (entry.own_mailbox) size += stored_as.size();
-  if (text_.size() + size > text_.capacity() || entries_.size() == entries_.capacity()) {
-    // Everything at most doubles; that much is asked for before it grows.
-    if (!pool_->has_room(footprint(), footprint() + 2 * size + growth_min)) return Added::no_memory;
-    text_.reserve(std::max(text_.capacity() * 2, text_.size() + size));
-    entries_.reserve(std::max<std::size_t>(8, entries_.capacity() * 2));
-    views_.reserve(entries_.capacity());
-    index_.reserve(entries_.capacity() * 4);
-    pool_->account(*this);
-  }
+  if (!make_room(size)) return Added::no_memory;
   text_.append(mailbox.local_part).append("@").append(shown_domain);
   if (entry.own_local_part) text_.append(local_part);
   if (entry.own_domain) text_.append(domain);

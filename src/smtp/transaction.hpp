@@ -77,6 +77,7 @@ class Transaction {
   }
   Recipient view(const Entry& entry) const;
   bool repeated(std::uint32_t hash, std::string_view local_part, std::string_view domain) const;
+  bool make_room(std::size_t text_size);
   void index_entry(std::uint32_t entry);
 
   TransactionPool* pool_ = nullptr;
@@ -105,8 +106,9 @@ class TransactionPool {
 
  private:
   friend class Transaction;
-  bool has_room(std::size_t now, std::size_t more) const {
-    return now + more <= guaranteed_bytes || used_bytes_ + more <= budget_bytes_;
+  // For a transaction that grows by `more` to `total`.
+  bool has_room(std::size_t total, std::size_t more) const {
+    return total <= guaranteed_bytes || used_bytes_ + more <= budget_bytes_;
   }
   void account(Transaction& transaction);
 
