@@ -96,7 +96,8 @@ class Driver {
   bool enough_buffers() const { return pool_.free_count() > settings_.size / buffer_size; }
 
   void send(std::size_t number) {
-    const Recipient recipient{"", local_parts_[number % local_parts_.size()], "example.org"};
+    const std::string_view name = local_parts_[number % local_parts_.size()];
+    const Recipient recipient{{}, name, name, "example.org"};
     Envelope envelope;
     envelope.received_at = SystemClock::wall_us();
     envelope.id = ids_.next(envelope.received_at);

@@ -80,6 +80,7 @@ class Slice {
       : data_(data), size_(size), id_(id), pool_(&pool) {}
   // Octets that outlive the message; nothing is counted.
   static Slice unowned(const void* data, std::size_t size) {
+    GP_CHECK(size <= UINT32_MAX);
     Slice slice;
     slice.data_ = static_cast<std::uint8_t*>(const_cast<void*>(data));
     slice.size_ = static_cast<std::uint32_t>(size);
@@ -96,7 +97,7 @@ class Slice {
 
   // A further owner of [offset, offset + size) of this slice.
   Slice share(std::size_t offset, std::size_t size) const {
-    GP_CHECK(offset + size <= size_);
+    GP_CHECK(offset <= size_ && size <= size_ - offset);
     Slice slice;
     slice.data_ = data_ + offset;
     slice.size_ = static_cast<std::uint32_t>(size);

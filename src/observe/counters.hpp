@@ -139,7 +139,9 @@ struct alignas(64) ShardCounters {
 
   // Protocol.
   std::array<Counter, verb_slots> commands;  // by smtp::Verb; names are given to the metrics page
-  std::array<Counter, reply_code_max - reply_code_min + 1> replies;
+  // By code and by the verb that was answered; the last verb slot has greetings and what was said
+  // unasked.
+  std::array<std::array<Counter, verb_slots>, reply_code_max - reply_code_min + 1> replies;
   Counter early_talkers;            // octets before the greeting (SMG-11)
   Counter pipelining_violations;    // octets behind a command that must end its group (SMG-11)
   Counter bare_newline_refusals;    // messages refused for a bare CR or LF (SMG-02)
@@ -147,7 +149,8 @@ struct alignas(64) ShardCounters {
 
   // Messages.
   Counter messages_accepted;
-  Counter messages_rejected;  // a 4yz or 5yz at the end of data
+  Counter messages_deferred;  // a 4yz at the end of data
+  Counter messages_rejected;  // a 5yz at the end of data
   Counter messages_aborted;   // content begun, connection gone before the reply
   Counter recipients_accepted;
   Counter recipients_rejected;
@@ -159,6 +162,7 @@ struct alignas(64) ShardCounters {
   Counter buffer_exhaustion_pauses;  // ENOBUFS
   Counter send_stalls;               // replies that did not fit into the socket at once
   Counter sink_stalls;               // Flow::pause from the sink
+  Counter sink_refusals;             // MAIL refused because the sink can't take it now
   Gauge sink_messages_open;
   Gauge sink_bytes_held;
   Counter ring_enters;
@@ -170,8 +174,9 @@ struct alignas(64) ShardCounters {
   SessionHistogram data_time;     // 354 or first BDAT to the end of data
   CommitHistogram commit_time;    // Sink::commit() to its receipt
 
-  void count_reply(std::uint16_t code) {
-    if (code >= reply_code_min && code <= reply_code_max) replies[code - reply_code_min].add();
+  void count_reply(std::uint16_t code, std::uint8_t verb = verb_slots - 1) {
+    if (code >= reply_code_min && code <= reply_code_max)
+      replies[code - reply_code_min][verb < verb_slots ? verb : verb_slots - 1].add();
   }
   void count_command(std::uint8_t verb) {
     commands[verb < verb_slots ? verb : verb_slots - 1].add();

@@ -45,8 +45,8 @@ struct LoggedSession {
 
 // How often one verb was used in a session; accepted: answered with 2yz or 3yz.
 struct VerbCount {
-  std::uint16_t accepted = 0;
-  std::uint16_t total = 0;
+  std::uint32_t accepted = 0;
+  std::uint32_t total = 0;
 };
 
 // One message from the begin of its content to its reply.
@@ -98,10 +98,11 @@ class EventWriter {
   // as Postfix does.
   void disconnect(WallUs now, const LoggedSession& session, std::span<const VerbCount> counts,
                   std::string_view reason);
-  // info, or warn when there is a cause: one line per message.
+  // info, or warn when there is a cause: one line per message; in text, for one that was not taken,
+  // a line more in the shape of a reject.
   void message(WallUs now, const LoggedSession& session, const LoggedMessage& message);
-  // info: "NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 550 5.1.1 ...; from=<> to=<> proto=ESMTP
-  // helo=<>"
+  // info, or warn when there is a cause: "NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 550 5.1.1
+  // ...; from=<> to=<> proto=ESMTP helo=<>"
   void reject(WallUs now, const LoggedSession& session, const LoggedReject& reject);
   // A sentence at the given level.
   void note(WallUs now, LogLevel level, std::string_view text);

@@ -134,10 +134,10 @@ void EventWriter::disconnect(WallUs now, const LoggedSession& session,
   std::array<std::uint64_t, record_numbers_max> numbers;
   std::size_t count = 0;
   numbers[count++] = pack_reply_and_port({}, session);
-  for (std::size_t verb = 0; verb < counts.size() && count < numbers.size(); ++verb) {
+  for (std::size_t verb = 0; verb < counts.size() && count + 2 <= numbers.size(); ++verb) {
     if (counts[verb].total == 0) continue;
-    numbers[count++] =
-        std::uint64_t{verb} << 32 | std::uint64_t{counts[verb].accepted} << 16 | counts[verb].total;
+    numbers[count++] = verb;
+    numbers[count++] = std::uint64_t{counts[verb].accepted} << 32 | counts[verb].total;
   }
   const std::array<std::string_view, 3> strings{session.client_address, session.helo, reason};
   record(EventKind::disconnect, LogLevel::info, now, std::span(numbers).first(count), strings);
@@ -162,7 +162,8 @@ void EventWriter::message(WallUs now, const LoggedSession& session, const Logged
 }
 
 void EventWriter::reject(WallUs now, const LoggedSession& session, const LoggedReject& reject) {
-  if (!wants(LogLevel::info)) return;
+  const LogLevel level = reject.cause.empty() ? LogLevel::info : LogLevel::warn;
+  if (!wants(level)) return;
   const std::array<std::uint64_t, 2> numbers{pack_reply_and_port(reject.reply, session),
                                              reject.has_reverse_path ? 1u : 0u};
   const std::array<std::string_view, 10> strings{
@@ -171,7 +172,7 @@ void EventWriter::reject(WallUs now, const LoggedSession& session, const LoggedR
       reject.reverse_path,    reject.reply.enhanced_status,
       reject.reply.text,      reject.cause,
       reject.command,         reject.recipient};
-  record(EventKind::reject, LogLevel::info, now, numbers, strings);
+  record(EventKind::reject, level, now, numbers, strings);
 }
 
 void EventWriter::note(WallUs now, LogLevel level, std::string_view text) {

@@ -114,12 +114,11 @@ class JsonEvent {
     put_unless_empty(line_, "reason", record_.string());
     Json& commands = line_["commands"] = Json::object();
     while (record_.numbers_left() != 0) {
-      const std::uint64_t packed = record_.number();
-      const std::uint64_t verb = packed >> 32;
+      const std::uint64_t verb = record_.number();
+      const std::uint64_t counts = record_.number();
       const std::string_view name =
           verb < context_.verb_names.size() ? context_.verb_names[verb] : "unknown";
-      commands[std::string(name)] = {{"accepted", packed >> 16 & 0xffff},
-                                     {"total", packed & 0xffff}};
+      commands[std::string(name)] = {{"accepted", counts >> 32}, {"total", counts & 0xffffffff}};
     }
   }
 

@@ -132,12 +132,22 @@ void add_protocol(Page& page, const MetricsSource& source) {
     }
   });
   // 400 codes per shard would drown the page: a code appears with its first use.
-  page.begin("gatepost_smtp_replies_total", "Replies sent, by code.", MetricType::Counter);
+  page.begin(
+      "gatepost_smtp_replies_total",
+      "Replies sent, by code and by the command answered (none: greetings, and what was said "
+      "unasked).",
+      MetricType::Counter);
   page.for_each_shard([&](const std::string& shard, const ShardCounters& counters) {
     for (std::size_t i = 0; i < counters.replies.size(); ++i) {
-      if (counters.replies[i].value() == 0) continue;
-      page.counter({{"shard", shard}, {"code", std::to_string(reply_code_min + i)}},
-                   counters.replies[i].value());
+      for (std::size_t verb = 0; verb < verb_slots; ++verb) {
+        const std::uint64_t count = counters.replies[i][verb].value();
+        if (count == 0) continue;
+        const bool named = verb < source.verb_names.size() && !source.verb_names[verb].empty();
+        page.counter({{"shard", shard},
+                      {"code", std::to_string(reply_code_min + i)},
+                      {"command", named ? std::string(source.verb_names[verb]) : "none"}},
+                     count);
+      }
     }
   });
 }
@@ -145,11 +155,11 @@ void add_protocol(Page& page, const MetricsSource& source) {
 void add_messages(Page& page) {
   page.begin("gatepost_smtp_messages_total",
              "Messages whose content began, by outcome: accepted (answered 2yz, the sink has it), "
-             "rejected (4yz or "
-             "5yz), aborted (the connection ended before the reply).",
+             "deferred (4yz), rejected (5yz), aborted (the connection ended before the reply).",
              MetricType::Counter);
   page.for_each_shard([&](const std::string& shard, const ShardCounters& counters) {
     page.counter({{"shard", shard}, {"outcome", "accepted"}}, counters.messages_accepted.value());
+    page.counter({{"shard", shard}, {"outcome", "deferred"}}, counters.messages_deferred.value());
     page.counter({{"shard", shard}, {"outcome", "rejected"}}, counters.messages_rejected.value());
     page.counter({{"shard", shard}, {"outcome", "aborted"}}, counters.messages_aborted.value());
   });
@@ -184,6 +194,9 @@ void add_resources(Page& page, const MetricsSource& source) {
   page.counter_per_shard("gatepost_sink_stalls_total",
                          "Times that the sink asked a connection to pause.",
                          &ShardCounters::sink_stalls);
+  page.counter_per_shard("gatepost_sink_refusals_total",
+                         "MAIL commands refused because the sink could not take a message.",
+                         &ShardCounters::sink_refusals);
   page.gauge_per_shard("gatepost_sink_messages_open", "Messages in the sink without a receipt.",
                        &ShardCounters::sink_messages_open);
   page.gauge_per_shard("gatepost_sink_held_bytes", "Octets that the sink has not written yet.",

@@ -168,10 +168,10 @@ class TextLine {
     std::uint64_t all_accepted = 0;
     std::uint64_t all = 0;
     while (record_.numbers_left() != 0) {
-      std::uint64_t packed = record_.number();
-      std::uint64_t verb = packed >> 32;
-      std::uint64_t accepted = packed >> 16 & 0xffff;
-      std::uint64_t total = packed & 0xffff;
+      std::uint64_t verb = record_.number();
+      std::uint64_t counts = record_.number();
+      std::uint64_t accepted = counts >> 32;
+      std::uint64_t total = counts & 0xffffffff;
       std::string_view name =
           verb < context_.verb_names.size() ? context_.verb_names[verb] : "unknown";
       append_verb_count(out_, name, accepted, total);
@@ -192,13 +192,15 @@ class TextLine {
     RecordString address = record_.string();
     RecordString protocol = record_.string();
     RecordString helo = record_.string();
-    append_field(out_, record_.string(), TextPlace::sentence);
+    RecordString id = record_.string();
+    RecordString reverse_path = record_.string();
+    append_field(out_, id, TextPlace::sentence);
     out_ += ": client=";
     append_client(out_, address);
     append_enclosed(out_, ", helo=", helo);
     out_ += ", proto=";
     append_field(out_, protocol, TextPlace::sentence);
-    append_enclosed(out_, ", from=", record_.string());
+    append_enclosed(out_, ", from=", reverse_path);
     out_ += ", size=";
     append_number(out_, size);
     out_ += ", nrcpt=";
@@ -220,6 +222,39 @@ class TextLine {
     }
     append_cause(out_, cause);
     out_ += '\n';
+    if (code / 100 < 4) return;
+    // Once more as a reject, which is what people look for.
+    begin();
+    append_reject_begin(id, {"END-OF-MESSAGE", false}, address, code, enhanced, text);
+    append_enclosed(out_, " from=", reverse_path);
+    append_reject_end(protocol, helo, cause);
+  }
+
+  void append_reject_begin(RecordString id, RecordString command, RecordString address,
+                           std::uint16_t code, RecordString enhanced, RecordString text) {
+    if (id.text.empty()) {
+      out_ += "NOQUEUE";
+    } else {
+      append_field(out_, id, TextPlace::sentence);
+    }
+    out_ += ": reject: ";
+    append_field(out_, command, TextPlace::sentence);
+    out_ += " from ";
+    append_client(out_, address);
+    out_ += ": ";
+    append_reply(out_, code, enhanced, text);
+    out_ += ';';
+  }
+
+  void append_reject_end(RecordString protocol, RecordString helo, RecordString cause) {
+    if (!protocol.text.empty()) {
+      out_ += " proto=";
+      append_field(out_, protocol, TextPlace::sentence);
+    }
+    if (!helo.text.empty()) append_enclosed(out_, " helo=", helo);
+    if (out_.back() == ';') out_.pop_back();  // nothing is known yet
+    append_cause(out_, cause);
+    out_ += '\n';
   }
 
   void append_reject() {
@@ -236,27 +271,10 @@ class TextLine {
     RecordString cause = record_.string();
     RecordString command = record_.string();
     RecordString recipient = record_.string();
-    if (id.text.empty()) {
-      out_ += "NOQUEUE";
-    } else {
-      append_field(out_, id, TextPlace::sentence);
-    }
-    out_ += ": reject: ";
-    append_field(out_, command, TextPlace::sentence);
-    out_ += " from ";
-    append_client(out_, address);
-    out_ += ": ";
-    append_reply(out_, code, enhanced, text);
-    out_ += ';';
+    append_reject_begin(id, command, address, code, enhanced, text);
     if (has_reverse_path) append_enclosed(out_, " from=", reverse_path);
     if (!recipient.text.empty()) append_enclosed(out_, " to=", recipient);
-    if (!protocol.text.empty()) {
-      out_ += " proto=";
-      append_field(out_, protocol, TextPlace::sentence);
-    }
-    if (!helo.text.empty()) append_enclosed(out_, " helo=", helo);
-    append_cause(out_, cause);
-    out_ += '\n';
+    append_reject_end(protocol, helo, cause);
   }
 
   void append_note() {

@@ -23,12 +23,13 @@ std::string setup_remedy(int error) {
   switch (error) {
     case ENOSYS:
       return "io_uring is missing from this kernel or hidden by a seccomp filter: Linux 6.1 or "
-             "newer is "
-             "needed; in a container allow io_uring_setup, io_uring_enter and io_uring_register";
+             "newer is needed; in a container allow io_uring_setup, io_uring_enter and "
+             "io_uring_register";
     case EPERM:
     case EACCES:
       return "io_uring is forbidden here: set the sysctl kernel.io_uring_disabled to 0 (or 1 with "
-             "this process in kernel.io_uring_group), and allow io_uring in the seccomp profile";
+             "this process in kernel.io_uring_group), and allow io_uring_setup, io_uring_enter and "
+             "io_uring_register in the seccomp profile";
     case EINVAL:
       return "this kernel's io_uring is too old: Linux 6.1 or newer is needed";
     case ENOMEM:
@@ -106,6 +107,12 @@ Result<Features> Ring::probe() {
   auto created = create(options);
   if (!created) return Error{created.error()};
   Ring& ring = *created.value();
+  // A seccomp filter may let the set-up through and refuse what comes after it.
+  io_uring_prep_nop(io_uring_get_sqe(&ring.ring_));
+  if (const int waited = ring.wait(true, 1, [](const Completion&) {}); waited < 0)
+    return Error{"io_uring_enter fails: " + setup_remedy(-waited)};
+  if (const int registered = io_uring_register_files_sparse(&ring.ring_, 1); registered < 0)
+    return Error{"io_uring_register fails: " + setup_remedy(-registered)};
   Features features;
   features.recv_bundle = has_bundles(ring.ring_);
   features.incremental_buffers = buffer_ring_accepts(ring.ring_, abi::pbuf_ring_inc);

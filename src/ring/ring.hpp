@@ -52,6 +52,8 @@ struct Completion {
   std::int32_t result = 0;  // >= 0, or a negated errno
   std::uint32_t flags = 0;
   bool more() const { return (flags & IORING_CQE_F_MORE) != 0; }  // a multishot goes on
+  // More octets were in the socket than the receive took.
+  bool socket_not_empty() const { return (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0; }
   bool has_buffer() const { return (flags & IORING_CQE_F_BUFFER) != 0; }
   std::uint16_t buffer_id() const {
     return static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT);

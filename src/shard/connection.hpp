@@ -72,7 +72,6 @@ struct MessageRecord {
   MessageId id;
   MonotonicNs begun_ns = 0;
   MonotonicNs commit_ns = 0;
-  std::uint64_t content_octets = 0;
 };
 
 struct Connection {
@@ -91,11 +90,13 @@ struct Connection {
   bool starved = false;     // waits for receive buffers
   bool counted = false;     // among the sessions
   bool said_quit = false;
-  bool early_octets = false;
-  bool shutting = false;        // a shutdown is in the kernel: the descriptor must stay until then
-  bool close_behind = false;    // close when it is done
-  bool retired = false;         // counted and logged as ended
-  std::uint8_t operations = 0;  // in the kernel, a recv not counted
+  bool input_behind = false;  // octets were left in the socket when its last buffer was full
+  bool shutting = false;      // a shutdown is in the kernel: the descriptor must stay until then
+  bool close_behind = false;  // close when it is done
+  bool retired = false;       // counted and logged as ended
+  std::uint8_t last_verb = no_verb;
+  std::uint8_t operations = 0;    // in the kernel, a recv not counted
+  std::uint32_t output_cost = 0;  // of all sends so far (shard_output.cpp)
   std::uint32_t reply_size = 0;
   std::uint32_t sent_size = 0;
   char* reply = nullptr;    // this loop's, in the arena being filled
@@ -105,6 +106,7 @@ struct Connection {
   std::unique_ptr<std::string>
       stalled;                      // replies that did not fit into the socket, or wait for a delay
   std::size_t stalled_sending = 0;  // of it, handed to the kernel
+  std::uint64_t waiting_since_ms = 0;  // when blocked_output, or `starved`, came
 
   MessageRecord message;
   MonotonicNs accepted_ns = 0;
@@ -114,6 +116,10 @@ struct Connection {
   std::uint8_t address_text_size = 0;
   std::array<char, 46> address_text{};
   std::array<observe::VerbCount, smtp::verb_count> counts{};
+
+  // Values of last_verb beside those of smtp::Verb.
+  static constexpr std::uint8_t no_verb = 255;
+  static constexpr std::uint8_t end_of_message = 254;
 
   std::string_view address_view() const { return {address_text.data(), address_text_size}; }
 

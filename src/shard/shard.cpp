@@ -17,6 +17,7 @@ constexpr unsigned all_completions = ~0u;
 // What recipients of all open transactions of a shard may occupy.
 constexpr std::size_t envelope_budget_bytes = 64 * 1024 * 1024;
 constexpr std::uint16_t buffer_group = 0;
+constexpr std::uint64_t starved_recheck_ms = 1'000;
 // Below this part of its receive buffers a shard asks the sink to hand on what it holds, and
 // connections that are blocked hold less.
 constexpr std::uint32_t low_buffers_divisor = 4;
@@ -102,7 +103,12 @@ Result<Done> Shard::run(const std::function<void(const Result<Done>&)>& ready) {
   Result<Done> set = set_up();
   ready(set);
   if (!set) return set;
-  loop();
+  Result<Done> looped = loop();
+  // What the sink has taken over by now is still answered.
+  if (looped) {
+    sink_->poll();
+    end_of_loop();
+  }
   // Whoever is left is cut off: messages without a receipt were never acknowledged.
   for (std::uint32_t slot = 0; slot < table_.used_end(); ++slot) {
     Connection& connection = table_.at(slot);
@@ -124,7 +130,7 @@ Result<Done> Shard::run(const std::function<void(const Result<Done>&)>& ready) {
   GP_CHECK(held_octets_.free_count() == held_octets_.count());
   buffers_.reset();
   ring_.reset();
-  return Done{};
+  return looped;
 }
 
 // The submission has returned, its completions are to be worked off.
@@ -141,7 +147,7 @@ void Shard::read_clock() {
   wall_us_ = SystemClock::wall_us();
 }
 
-void Shard::loop() {
+Result<Done> Shard::loop() {
   bool wait = true;
   while (!stopping_) {
     int handled =
@@ -150,15 +156,16 @@ void Shard::loop() {
           first = false;
           complete(c);
         });
-    GP_CHECK(handled >= 0);
+    if (handled < 0) return Error{std::string("io_uring_enter: ") + std::strerror(-handled)};
     if (handled == 0) begin_loop();
     counters_.ring_completions.add(static_cast<std::uint64_t>(handled));
     end_of_loop();
     // What is to be gone on with at once must not wait for a completion.
-    wait = resume_list_.empty() && arrived_.empty() && flush_list_.empty() &&
+    wait = resume_list_.empty() && arrived_.empty() && flush_list_.empty() && closing_.empty() &&
            (starved_.empty() || buffers_->available() == 0) && !sink_->has_ready();
     if (draining_ && table_.in_use() == 0) stopping_ = true;
   }
+  return Done{};
 }
 
 // Completions are worked off: now everything goes out with one submission.
@@ -167,6 +174,9 @@ void Shard::end_of_loop() {
   if (arena_free_) {
     for (Connection* connection : flushed_) connection->sent = nullptr;
     flushed_.clear();
+    // Their last words are with their sockets, or it was told that they are not.
+    for (Connection* connection : closing_) want_flush(*connection);
+    closing_.clear();
   }
   greet_arrived();
   if (!resume_list_.empty()) {
@@ -180,7 +190,11 @@ void Shard::end_of_loop() {
   if (sink_->has_ready()) sink_->poll();
   // A connection has one send under way at most: when the kernel takes no submissions (EAGAIN,
   // EBUSY) the next replies wait for it.
-  if (arena_free_) flush_replies();
+  if (arena_free_) {
+    flush_replies();
+    resume_list_.insert(resume_list_.end(), resume_next_.begin(), resume_next_.end());
+    resume_next_.clear();
+  }
   buffers_low_ = buffers_->unused() < options_.buffer_count / low_buffers_divisor;
   if (relieve_due_ || buffers_low_) {
     relieve_due_ = false;
@@ -198,11 +212,38 @@ void Shard::feed_starved() {
   const std::size_t count = std::min<std::size_t>(starved_.size(), buffers_->available());
   for (std::size_t i = 0; i < count; ++i) {
     Connection& connection = *starved_[i];
+    if (connection.starved) {
+      // The time was ours, not the peer's.
+      const std::uint64_t waited = now_ms_ - connection.waiting_since_ms;
+      const std::uint32_t slot = table_.slot_of(connection);
+      wheel_.set(slot, wheel_.deadline_ms(slot) + waited);
+      if (connection.content_deadline_ms > 0) connection.content_deadline_ms += waited;
+    }
     connection.starved = false;
     // Who is blocked is armed when it goes on working.
     if (connection.blocked == 0 && connection.held.empty()) arm_recv(connection);
   }
   starved_.erase(starved_.begin(), starved_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+// While others wait for receive buffers: a peer that does not read its replies, or that waits for
+// the delay of its errors, must not keep one. Each of them holds a whole buffer for what may be a
+// few octets.
+void Shard::dismiss_holders() {
+  for (std::uint32_t slot = 0; slot < table_.used_end(); ++slot) {
+    Connection& connection = table_.at(slot);
+    if (connection.stage != Stage::open || !connection.has_session || connection.held.empty())
+      continue;
+    if ((connection.blocked & blocked_output) != 0) {
+      if (now_ms_ - connection.waiting_since_ms < options_.unread_replies_borne_ms) continue;
+      counters_.count_timeout(observe::Timeout::reply);
+      lost(connection, "replies are not read while buffers are short");
+    } else if ((connection.blocked & blocked_sleep) != 0) {
+      unblock(connection, blocked_sleep);
+      current_ = &connection;
+      handle(connection, connection.session().dismiss());
+    }
+  }
 }
 
 void Shard::update_gauges() {
@@ -298,6 +339,7 @@ void Shard::arm_tick() {
 void Shard::on_tick() {
   tick_armed_ = false;
   wheel_.advance(now_ms_, [this](std::uint32_t slot) { on_deadline(slot); });
+  if (!starved_.empty() && buffers_->unused() == 0) dismiss_holders();
   for (std::uint32_t listener : accepts_paused_)
     if (!draining_) arm_accept(listener);
   accepts_paused_.clear();
@@ -308,7 +350,7 @@ void Shard::on_tick() {
       counters_.count_timeout(observe::Timeout::drain);
       current_ = &connection;
       if (connection.session().awaits_commit()) {
-        lost(connection, "drain timeout");  // no receipt: not answered, so the client keeps it
+        lost(connection, "no receipt before --drain-timeout");  // not answered: the client keeps it
       } else {
         handle(connection, connection.session().shut_down());
       }
@@ -344,15 +386,19 @@ void Shard::on_deadline(std::uint32_t slot) {
     unblock(connection, blocked_commit | blocked_sink);
     return;
   }
-  if ((connection.blocked & blocked_sink) != 0) {
-    // The sink is what is slow, not the peer: it had the time that a commit has.
-    counters_.count_timeout(observe::Timeout::commit);
-    handle(connection, connection.session().timed_out());
+  if (connection.starved && connection.blocked == 0) {
+    set_deadline_in(connection, starved_recheck_ms);  // it waits for us
     return;
   }
   if ((connection.blocked & blocked_output) != 0) {
     counters_.count_timeout(observe::Timeout::reply);
-    lost(connection, "timeout: replies are not read");
+    lost(connection, "replies are not read");
+    return;
+  }
+  if ((connection.blocked & blocked_sink) != 0) {
+    // The sink is what is slow, not the peer: it had the time that a commit has.
+    counters_.count_timeout(observe::Timeout::commit);
+    handle(connection, connection.session().timed_out());
     return;
   }
   if (!connection.has_session) {
@@ -368,21 +414,6 @@ void Shard::on_deadline(std::uint32_t slot) {
         connection.content_deadline_ms > 0 ? observe::Timeout::too_slow : observe::Timeout::content;
   counters_.count_timeout(kind);
   handle(connection, session.timed_out());
-}
-
-void Shard::note(std::string_view text) {
-  log_.note(wall_us_, observe::LogLevel::warn, text);
-}
-
-observe::LoggedSession Shard::logged(Connection& connection) const {
-  observe::LoggedSession session;
-  session.client_address = connection.address_view();
-  session.client_port = connection.port;
-  if (connection.has_session) {
-    session.protocol = connection.session().protocol();
-    session.helo = connection.session().helo();
-  }
-  return session;
 }
 
 }  // namespace gatepost::shard

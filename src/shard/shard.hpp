@@ -6,6 +6,7 @@
 //   shard_connections.cpp accept, the peer's address, greeting, close
 //   shard_input.cpp       octets -> session -> events -> sink
 //   shard_output.cpp      replies -> socket
+//   shard_log.cpp         what the operator is told
 //
 // Nothing in here is shared with another shard but the counts by address.
 #pragma once
@@ -46,6 +47,8 @@ struct Options {
   std::uint64_t linger_timeout_ms = 5'000;     // for the peer's FIN after our last word
   std::uint64_t commit_timeout_ms = 60'000;
   std::uint64_t drain_timeout_ms = 30'000;
+  // How long a peer may leave its replies unread while others wait for receive buffers.
+  std::uint64_t unread_replies_borne_ms = 5'000;
   std::uint64_t min_data_rate_bytes_per_second = 500;  // 0: off
   std::uint32_t buffer_count = 4096;
   std::uint32_t buffer_size = 16 * 1024;
@@ -112,7 +115,7 @@ class Shard final : public SinkHost, private smtp::SessionHost {
 
   // The loop (shard.cpp).
   Result<Done> set_up();
-  void loop();
+  Result<Done> loop();
   void complete(const ring::Completion& completion);
   void read_clock();
   void end_of_loop();
@@ -121,6 +124,7 @@ class Shard final : public SinkHost, private smtp::SessionHost {
   void arm_tick();
   void begin_loop();
   void feed_starved();
+  void dismiss_holders();
   void begin_drain();
   void on_deadline(std::uint32_t slot);
   void update_gauges();
@@ -146,6 +150,7 @@ class Shard final : public SinkHost, private smtp::SessionHost {
   // Input (shard_input.cpp).
   void on_recv(Connection& connection, const ring::Completion& completion);
   void take_input(Connection& connection, Slice slice);
+  void work_input(Connection& connection);
   void work(Connection& connection);
   bool work_slice(Connection& connection, Slice& slice);
   bool handle(Connection& connection, smtp::Event event);
@@ -171,8 +176,16 @@ class Shard final : public SinkHost, private smtp::SessionHost {
   void hold_constant(std::string_view octets) override;
   void resolve_held(bool keep) override;
   void abort_message() override;
+
+  // What the operator is told (shard_log.cpp).
+  void log_exchange(Connection& connection, const smtp::ReplyNote& note);
   void log_refused_command(Connection& connection, const smtp::ReplyNote& note);
   void log_message(Connection& connection, const smtp::ReplyNote& note);
+  void count_ending(smtp::Ending ending);
+  std::string end_reason(Connection& connection) const;
+  static std::string after_verb(std::string_view what, const Connection& connection);
+  static observe::LoggedReply logged_reply(std::string_view wire);
+  observe::LoggedSession logged(Connection& connection) const;
 
   // Output (shard_output.cpp).
   void put(Connection& connection, std::string_view octets);
@@ -184,12 +197,12 @@ class Shard final : public SinkHost, private smtp::SessionHost {
   void on_send_all(Connection& connection, const ring::Completion& completion);
   void want_flush(Connection& connection);
   void want_resume(Connection& connection);
+  void resume_in_next_loop(Connection& connection);
 
   ring::Tag tag(Operation operation, const Connection& connection) const {
     return {operation, connection.generation, table_.slot_of(connection)};
   }
   SinkToken token(const Connection& connection) const { return tag(op_sink, connection).pack(); }
-  observe::LoggedSession logged(Connection& connection) const;
   void set_deadline_in(Connection& connection, std::uint64_t ms) {
     wheel_.set(table_.slot_of(connection), now_ms_ + ms);
   }
@@ -219,6 +232,8 @@ class Shard final : public SinkHost, private smtp::SessionHost {
   std::vector<Connection*> flushed_;  // the last loop's, whose `sent` stands in the other arena
   std::vector<Connection*> resume_list_;
   std::vector<Connection*> resuming_;
+  std::vector<Connection*> resume_next_;  // in the next loop
+  std::vector<Connection*> closing_;      // to be closed in the next loop
   std::vector<Connection*> starved_;
   std::vector<std::uint64_t> arrived_;  // tags of connections to greet in this loop
   std::vector<std::uint64_t> greeting_;
@@ -228,7 +243,7 @@ class Shard final : public SinkHost, private smtp::SessionHost {
   Slice* current_slice_ = nullptr;
   bool replied_ = false;  // since work() was begun
 
-  std::string_view message_cause_;  // for the log line of the message being finished
+  std::string_view cause_;  // for the log line of what is being answered
 
   MonotonicNs now_ns_ = 0;
   std::uint64_t now_ms_ = 0;

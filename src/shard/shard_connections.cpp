@@ -53,7 +53,10 @@ void Shard::on_accept(const ring::Completion& completion) {
   std::uint32_t slot;
   Connection* connection = table_.take(slot);
   if (connection == nullptr) {
+    // Not even a slot to say so from; the send is tried once and nobody hears how it went.
     counters_.count_refusal(observe::Refusal::process_full);
+    const std::string& busy = with_.session->texts.too_many_sessions;
+    ring_->send_now(descriptor, busy.data(), busy.size(), {op_close, 0, 0});
     ring_->close(descriptor, {op_close, 0, 0});
     return;
   }
@@ -162,13 +165,14 @@ void Shard::greet_arrived() {
 void Shard::refuse(Connection& connection, observe::Refusal reason, std::string_view wire) {
   counters_.count_refusal(reason);
   counters_.count_reply(smtp::FixedReply::code_of(wire));
-  observe::LoggedReply reply{smtp::FixedReply::code_of(wire), {}, wire.substr(4, wire.size() - 6)};
-  log_.refuse(wall_us_, logged(connection), reply, observe::refusal_name(reason));
+  log_.refuse(wall_us_, logged(connection), logged_reply(wire), observe::refusal_name(reason));
   connection.retired = true;
   connection.stage = Stage::open;
   slices_.clear(connection.held);  // who talked first holds no buffers of ours
   put(connection, wire);
   connection.close_due = true;
+  // Waiting for the peer's end is a courtesy that stops when slots run out.
+  if (table_.in_use() + options_.spare_slots / 2 > table_.count()) connection.said_quit = true;
 }
 
 void Shard::greet(Connection& connection) {
@@ -201,10 +205,7 @@ void Shard::greet(Connection& connection) {
   log_.connect(wall_us_, logged(connection));
   current_ = &connection;
   bool waiting = !connection.held.empty();
-  if (waiting) {
-    counters_.early_talkers.add();
-    connection.early_octets = true;
-  }
+  if (waiting) counters_.early_talkers.add();
   set_deadline(connection);
   if (handle(connection, connection.session().greet(waiting))) work(connection);
 }
@@ -253,7 +254,7 @@ void Shard::retire(Connection& connection, std::string_view reason) {
 // kernel answer with a reset, which can overtake our last reply: so our side is shut and the peer's
 // end awaited.
 void Shard::linger(Connection& connection) {
-  retire(connection, {});
+  retire(connection, connection.has_session ? end_reason(connection) : std::string());
   if (connection.peer_ended || connection.broken || connection.said_quit) {
     close_now(connection);
     return;
@@ -270,7 +271,7 @@ void Shard::linger(Connection& connection) {
 // The peer is gone or not worth a word.
 void Shard::lost(Connection& connection, std::string_view reason) {
   connection.broken = true;
-  retire(connection, reason);
+  retire(connection, after_verb(reason, connection));
   close_now(connection);
 }
 

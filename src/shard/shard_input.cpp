@@ -49,56 +49,19 @@ const Receipt& decisive(std::span<const Receipt> receipts) {
   return *chosen;
 }
 
-// "550 5.1.1 text\r\n" in its parts; of several lines the first.
-observe::LoggedReply parts_of(std::string_view wire) {
-  observe::LoggedReply reply;
-  reply.code = smtp::FixedReply::code_of(wire);
-  std::string_view text = wire.substr(4, wire.find("\r\n") - 4);
-  std::size_t space = text.find(' ');
-  bool enhanced = text.size() > 5 && text[0] == wire[0] && text[1] == '.';
-  if (enhanced && space != std::string_view::npos) {
-    reply.enhanced_status = text.substr(0, space);
-    text.remove_prefix(space + 1);
-  }
-  reply.text = text;
-  return reply;
-}
-
-std::string_view logged_name(smtp::Verb verb) {
-  switch (verb) {
-    case smtp::Verb::mail:
-      return "MAIL";
-    case smtp::Verb::rcpt:
-      return "RCPT";
-    case smtp::Verb::data:
-      return "DATA";
-    case smtp::Verb::bdat:
-      return "BDAT";
-    case smtp::Verb::ehlo:
-      return "EHLO";
-    case smtp::Verb::helo:
-      return "HELO";
-    default:
-      return {};
-  }
-}
-
-// "TO:<u@example.org> X=Y" -> "u@example.org", for the log only.
-std::string_view logged_path(std::string_view argument) {
-  std::size_t begin = argument.find('<');
-  std::size_t end = argument.rfind('>');
-  if (begin == std::string_view::npos || end == std::string_view::npos || end < begin)
-    return argument;
-  return argument.substr(begin + 1, end - begin - 1);
-}
-
 }  // namespace
 
 void Shard::on_recv(Connection& connection, const ring::Completion& completion) {
   if (!completion.more()) connection.recv_armed = false;
   if (completion.result > 0) {
     counters_.bytes_received.add(static_cast<std::uint64_t>(completion.result));
+    // What did not fit into a buffer is behind it (SMG-11). A FIN counts as not empty too, so that
+    // it says nothing about a buffer that is not full.
+    connection.input_behind =
+        completion.socket_not_empty() &&
+        static_cast<std::uint32_t>(completion.result) % options_.buffer_size == 0;
     buffers_->consume(completion, [&](Slice slice) { take_input(connection, std::move(slice)); });
+    work_input(connection);
     if (!completion.more() && connection.stage == Stage::closing) return finish_close(connection);
     if (!completion.more() && connection.held.count() < held_slices_max) arm_recv(connection);
     return;
@@ -118,6 +81,7 @@ void Shard::on_recv(Connection& connection, const ring::Completion& completion) 
       relieve_due_ = true;
       if (!connection.starved) {
         connection.starved = true;
+        connection.waiting_since_ms = now_ms_;
         starved_.push_back(&connection);
       }
       return;
@@ -147,6 +111,12 @@ void Shard::take_input(Connection& connection, Slice slice) {
   }
   if (connection.close_due) return;
   slices_.push_back(connection.held, std::move(slice));
+}
+
+// What has arrived is worked off once all of it is there, because a command may be refused for what
+// stands behind it.
+void Shard::work_input(Connection& connection) {
+  if (connection.stage != Stage::open || connection.close_due) return;
   work(connection);
   // When buffers are scarce those who are blocked must not keep them from the others.
   if (connection.held.count() >= (buffers_low_ ? 1 : held_slices_max)) pause_recv(connection);
@@ -160,8 +130,13 @@ void Shard::work(Connection& connection) {
   const bool was_in_content = session.in_content();
   replied_ = false;
   std::size_t octets = 0;
+  bool worked = false;
   do {
-    if (connection.blocked != 0 || connection.close_due || connection.resume_due) return;
+    if (connection.blocked != 0 || connection.close_due || connection.resume_due) {
+      if (worked && connection.blocked != 0) set_blocked_deadline(connection);
+      return;
+    }
+    worked = true;
     Slice slice;
     if (!connection.held.empty()) slice = slices_.pop_front(connection.held);
     octets += slice.size();
@@ -169,14 +144,13 @@ void Shard::work(Connection& connection) {
     if (connection.stage != Stage::open || !connection.has_session || connection.close_due) return;
     if (!slice.empty()) slices_.push_front(connection.held, std::move(slice));
     if (connection.blocked == 0 && !connection.resume_due) continue;
+    if (connection.blocked != 0) set_blocked_deadline(connection);
     return;
   } while (!connection.held.empty());
 
   if (connection.peer_ended) {
     // PIPE-17: what came whole was answered; what did not is dropped.
-    retire(connection, session.in_content()       ? "lost connection in content"
-                       : session.in_transaction() ? "lost connection in transaction"
-                                                  : "lost connection");
+    retire(connection, after_verb("lost connection", connection));
     connection.close_due = true;
     want_flush(connection);
     return;
@@ -240,7 +214,8 @@ bool Shard::work_slice(Connection& connection, Slice& slice) {
   std::span<std::uint8_t> input = slice.octets();
   bool go_on = true;
   for (;;) {
-    smtp::Event event = connection.session().next(input, !connection.held.empty());
+    const bool more_behind = !connection.held.empty() || connection.input_behind;
+    smtp::Event event = connection.session().next(input, more_behind);
     if (event == smtp::Event::need_input) break;
     go_on = handle(connection, event);
     if (!go_on) break;
@@ -278,6 +253,7 @@ bool Shard::handle(Connection& connection, smtp::Event event) {
       want_resume(connection);
       return false;
     case smtp::Event::close:
+      count_ending(connection.session().ending());
       connection.close_due = true;
       want_flush(connection);
       return false;
@@ -288,7 +264,10 @@ bool Shard::handle(Connection& connection, smtp::Event event) {
 void Shard::decide_mail(Connection& connection) {
   smtp::Session& session = connection.session();
   Receipt receipt = sink_->available(session.transaction()->declared_size);
+  if (receipt.disposition != Disposition::taken_over) counters_.sink_refusals.add();
+  cause_ = receipt.cause;
   session.mail_decided(refusal_for(receipt.disposition));
+  cause_ = {};
 }
 
 void Shard::decide_recipient(Connection& connection) {
@@ -324,7 +303,6 @@ void Shard::open_message(Connection& connection) {
   message.id = ids_.next(wall_us_);
   message.begun_ns = now_ns_;
   message.commit_ns = 0;
-  message.content_octets = 0;
 
   Envelope envelope;
   envelope.id = message.id;
@@ -353,8 +331,9 @@ void Shard::open_message(Connection& connection) {
 
   Receipt refusal;
   message.sink_message = sink_->open(envelope, token(connection), refusal);
-  if (message.sink_message == nullptr && !refusal.cause.empty()) note(refusal.cause);
+  cause_ = refusal.cause;
   session.opened(message.sink_message == nullptr ? refusal_for(refusal.disposition) : nullptr);
+  cause_ = {};
 }
 
 void Shard::commit_message(Connection& connection) {
@@ -380,9 +359,9 @@ void Shard::receipt(SinkToken token, std::span<const Receipt> receipts) {
 void Shard::finish_message(Connection& connection, const smtp::FixedReply* refusal,
                            std::string_view cause) {
   current_ = &connection;
-  message_cause_ = cause;
+  cause_ = cause;
   connection.session().committed(refusal, connection.message.id.view());
-  message_cause_ = {};
+  cause_ = {};
 }
 
 void Shard::drained(SinkToken token) {
@@ -407,13 +386,16 @@ void Shard::unblock(Connection& connection, unsigned reasons) {
   }
   if (!connection.has_session) return;
   set_deadline(connection);
-  want_resume(connection);
+  // What a delay held back goes out first: another error would hold it back again.
+  if ((reasons & blocked_sleep) != 0)
+    resume_in_next_loop(connection);
+  else
+    want_resume(connection);
 }
 
 // --- What the session says while it works ------------------------------------------------------
 
 void Shard::append(Connection& connection, Slice slice) {
-  connection.message.content_octets += slice.size();
   counters_.content_bytes.add(slice.size());
   if (sink_->append(connection.message.sink_message, std::move(slice)) == Flow::pause) {
     counters_.sink_stalls.add();
@@ -477,73 +459,40 @@ bool Shard::reply(const smtp::ReplyNote& note) {
   Connection& connection = *current_;
   replied_ = true;
   const std::uint16_t code = note.code();
-  counters_.count_reply(code);
+  const auto verb = static_cast<std::uint8_t>(note.verb);
+  const bool answers = note.kind == smtp::ReplyKind::command ||
+                       (note.kind == smtp::ReplyKind::end_of_data && note.verb == smtp::Verb::bdat);
+  if (answers) {
+    observe::VerbCount& count = connection.counts[verb];
+    ++count.total;
+    if (code < 400) ++count.accepted;
+    counters_.count_command(verb);
+    counters_.count_reply(code, verb);
+  } else if (note.kind == smtp::ReplyKind::end_of_data) {
+    counters_.count_reply(code, verb);
+  } else {
+    counters_.count_reply(code);
+  }
+  log_exchange(connection, note);
   switch (note.kind) {
-    case smtp::ReplyKind::command: {
-      observe::VerbCount& count = connection.counts[static_cast<std::size_t>(note.verb)];
-      ++count.total;
-      if (code < 400) ++count.accepted;
-      counters_.count_command(static_cast<std::uint8_t>(note.verb));
+    case smtp::ReplyKind::command:
+      connection.last_verb = verb;
       if (note.verb == smtp::Verb::quit && code == 221)
         connection.said_quit = connection.held.empty();
       if (code >= 400) log_refused_command(connection, note);
       break;
-    }
     case smtp::ReplyKind::end_of_data:
+      connection.last_verb = Connection::end_of_message;
       log_message(connection, note);
       break;
     case smtp::ReplyKind::greeting:
+      if (code >= 400) log_refused_command(connection, note);
+      break;
     case smtp::ReplyKind::unasked:
       break;
   }
   put(connection, note.wire);
   return connection.reply_size < reply_bytes_per_loop;
-}
-
-void Shard::log_refused_command(Connection& connection, const smtp::ReplyNote& note) {
-  if (!log_.wants(observe::LogLevel::info)) return;
-  observe::LoggedReject reject;
-  reject.command = logged_name(note.verb);
-  if (reject.command.empty()) return;
-  reject.reply = parts_of(note.wire);
-  if (smtp::Transaction* transaction = connection.session().transaction();
-      transaction != nullptr && note.verb != smtp::Verb::mail) {
-    reject.reverse_path = transaction->reverse_path();
-    reject.has_reverse_path = true;
-  } else if (note.verb == smtp::Verb::mail) {
-    reject.reverse_path = logged_path(note.argument);
-    reject.has_reverse_path = true;
-  }
-  if (note.verb == smtp::Verb::rcpt) reject.recipient = logged_path(note.argument);
-  log_.reject(wall_us_, logged(connection), reject);
-}
-
-// One line per message, whatever became of it.
-void Shard::log_message(Connection& connection, const smtp::ReplyNote& note) {
-  smtp::Transaction& transaction = *connection.session().transaction();
-  MessageRecord& message = connection.message;
-  const bool accepted = note.code() < 300;
-  (accepted ? counters_.messages_accepted : counters_.messages_rejected).add();
-  if (note.wire == smtp::replies::bare_newline_in_content.wire)
-    counters_.bare_newline_refusals.add();
-  if (!log_.wants(observe::LogLevel::info)) return;
-  std::array<std::string_view, observe::recipients_logged_max> recipients;
-  std::size_t count = 0;
-  for (const Recipient& recipient : transaction.recipients()) {
-    if (count == recipients.size()) break;
-    recipients[count++] = recipient.address;
-  }
-  observe::LoggedMessage line;
-  line.id = message.id.view();
-  line.reverse_path = transaction.reverse_path();
-  line.recipients = {recipients.data(), count};
-  line.recipient_count = static_cast<std::uint32_t>(transaction.recipient_count());
-  line.size_bytes = message.content_octets;
-  line.reply = parts_of(note.wire);
-  line.total_us = (now_ns_ - message.begun_ns) / 1000;
-  line.commit_us = message.commit_ns == 0 ? 0 : (now_ns_ - message.commit_ns) / 1000;
-  line.cause = message_cause_;
-  log_.message(wall_us_, logged(connection), line);
 }
 
 }  // namespace gatepost::shard

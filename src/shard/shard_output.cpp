@@ -4,11 +4,21 @@
 // the socket has no room the rest is kept aside, sent with one that waits, and nothing more is read
 // from that peer until it is out (PIPE-15, E10).
 
+#include <algorithm>
 #include <cerrno>
 
 #include "shard/shard.hpp"
 
 namespace gatepost::shard {
+namespace {
+
+// What a send occupies of a socket's buffer at least, however few octets it has (sk_buff
+// and its page), and what fits into the smallest buffer that sockets have by default (tcp_wmem in
+// tcp(7)) even when the peer has acknowledged nothing: a short session closes without asking.
+constexpr std::uint32_t send_cost_min = 1280;
+constexpr std::uint32_t fits_for_certain = 14 * 1024;
+
+}  // namespace
 
 void Shard::put(Connection& connection, std::string_view octets) {
   connection.reply = arenas_[arena_].append(connection.reply, connection.reply_size, octets);
@@ -28,6 +38,13 @@ void Shard::want_resume(Connection& connection) {
   resume_list_.push_back(&connection);
 }
 
+// Its replies go out in this loop; only then it goes on.
+void Shard::resume_in_next_loop(Connection& connection) {
+  if (connection.resume_due) return;
+  connection.resume_due = true;
+  resume_next_.push_back(&connection);
+}
+
 void Shard::flush_replies() {
   // Flushing may end connections, and their last words may add to the list: by index, not iterator.
   for (std::size_t i = 0; i < flush_list_.size(); ++i) {
@@ -42,6 +59,7 @@ void Shard::flush_replies() {
 
 void Shard::flush(Connection& connection) {
   if (connection.stage == Stage::free || connection.stage == Stage::closing) return;
+  bool may_fail = false;
   if (connection.reply_size > 0 && !connection.broken) {
     if ((connection.blocked & (blocked_sleep | blocked_output)) != 0) {
       stall(connection, connection.reply, connection.reply_size);
@@ -51,11 +69,18 @@ void Shard::flush(Connection& connection) {
       connection.sent = connection.reply;
       connection.sent_size = connection.reply_size;
       flushed_.push_back(&connection);
+      connection.output_cost += std::max(connection.reply_size, send_cost_min);
+      may_fail = connection.output_cost > fits_for_certain;
     }
   }
   connection.reply = nullptr;
   connection.reply_size = 0;
   if (connection.close_due && (connection.blocked & (blocked_output | blocked_sleep)) == 0) {
+    // That a send did not get everything out shows in the next loop. Until then the socket stays.
+    if (may_fail) {
+      closing_.push_back(&connection);
+      return;
+    }
     connection.close_due = false;
     linger(connection);
   }
@@ -69,6 +94,7 @@ void Shard::stall(Connection& connection, const char* octets, std::size_t size) 
 
 void Shard::send_stalled(Connection& connection) {
   connection.stalled_sending = connection.stalled->size();
+  if ((connection.blocked & blocked_output) == 0) connection.waiting_since_ms = now_ms_;
   connection.blocked |= blocked_output;
   ++connection.operations;
   ring_->send_all(connection.descriptor, connection.stalled->data(), connection.stalled_sending,

@@ -81,7 +81,8 @@ void Session::answer(std::string_view wire, ReplyKind kind) {
     sleep_due_ = true;
 }
 
-Event Session::close_with(std::string_view wire, ReplyKind kind) {
+Event Session::close_with(std::string_view wire, Ending ending, ReplyKind kind) {
+  ending_ = ending;
   answer(wire, kind);
   phase_ = Phase::closed;
   return Event::close;
@@ -91,7 +92,7 @@ Event Session::greet(bool octets_waiting) {
   command_ = {};
   switch (peer_.greeting) {
     case Greeting::no_mail:
-      return close_with(config_.texts.no_mail, ReplyKind::greeting);
+      return close_with(config_.texts.no_mail, Ending::no_mail, ReplyKind::greeting);
     case Greeting::refuse:
       state_ = State::refused;
       answer(config_.texts.refuse, ReplyKind::greeting);
@@ -100,7 +101,7 @@ Event Session::greet(bool octets_waiting) {
       break;
   }
   if (octets_waiting && config_.settings.reject_early_talkers)
-    return close_with(config_.texts.early_talker, ReplyKind::greeting);
+    return close_with(config_.texts.early_talker, Ending::early_talker, ReplyKind::greeting);
   answer(config_.texts.welcome, ReplyKind::greeting);
   return Event::need_input;
 }
@@ -151,19 +152,20 @@ Event Session::run_command(bool input_behind) {
   command_ = parse_command(line_);
   junk_now_ = false;
   if (errors_ >= config_.settings.hard_error_limit)
-    return close_with(config_.texts.too_many_errors);
+    return close_with(config_.texts.too_many_errors, Ending::too_many_errors);
   switch (command_.verb) {
     case Verb::http_request:
     case Verb::tls_record:
     case Verb::header_field:
       // A browser, a proxy or a lost message body: nothing of it may run as commands (D09, D10).
-      return close_with(config_.texts.not_smtp);
+      return close_with(config_.texts.not_smtp, Ending::not_smtp);
     default:
       break;
   }
   if (line_refused(command_)) {
     if (command_.verb != Verb::bdat) return Event::need_input;
     phase_ = Phase::closed;  // BDAT-15: how long its payload is can't be trusted
+    ending_ = Ending::unusable_bdat;
     return Event::close;
   }
   if (command_.verb == Verb::bdat) return bdat_command();
@@ -196,7 +198,7 @@ Event Session::run_command(bool input_behind) {
       return data_command(input_behind);
     case Verb::quit:
       if (!command_.argument.empty()) break;
-      return close_with(config_.texts.quit);
+      return close_with(config_.texts.quit, Ending::quit);
     default:
       break;
   }
@@ -262,7 +264,7 @@ Event Session::greeting_command(bool input_behind) {
     return Event::need_input;
   }
   if (input_behind && config_.settings.reject_early_talkers)
-    return close_with(config_.texts.early_talker);
+    return close_with(config_.texts.early_talker, Ending::early_talker);
   end_transaction();
   static_assert(bounds::domain_length_max <= 255);
   const std::size_t size = name.name.size();
@@ -438,7 +440,7 @@ Event Session::data_command(bool input_behind) {
     return Event::need_input;
   }
   if (input_behind && config_.settings.reject_early_talkers)
-    return close_with(replies::sync_error.wire);
+    return close_with(replies::sync_error.wire, Ending::early_talker);
   phase_ = Phase::deciding;
   bdat_opening_ = false;
   return Event::open_message;
@@ -446,13 +448,19 @@ Event Session::data_command(bool input_behind) {
 
 Event Session::timed_out() {
   if (phase_ == Phase::closed) return Event::close;
-  if (after_bare_dot_line()) return close_with(replies::bare_dot_wait.wire, ReplyKind::end_of_data);
-  return close_with(config_.texts.timeout, ReplyKind::unasked);
+  if (after_bare_dot_line())
+    return close_with(replies::bare_dot_wait.wire, Ending::timeout, ReplyKind::end_of_data);
+  return close_with(config_.texts.timeout, Ending::timeout, ReplyKind::unasked);
 }
 
 Event Session::shut_down() {
   if (phase_ == Phase::closed) return Event::close;
-  return close_with(config_.texts.shutdown, ReplyKind::unasked);
+  return close_with(config_.texts.shutdown, Ending::shutdown, ReplyKind::unasked);
+}
+
+Event Session::dismiss() {
+  if (phase_ == Phase::closed) return Event::close;
+  return close_with(config_.texts.too_many_errors, Ending::overload, ReplyKind::unasked);
 }
 
 }  // namespace gatepost::smtp

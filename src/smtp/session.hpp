@@ -40,6 +40,22 @@ enum class Event : std::uint8_t {
   close              // send what was replied, then end the connection
 };
 
+// Why a session ended by our will.
+enum class Ending : std::uint8_t {
+  none,  // not ended, or by the peer's
+  quit,
+  no_mail,          // a 521 greeting
+  early_talker,     // octets before their turn (SMG-11)
+  too_many_errors,  // SMG-13
+  not_smtp,         // HTTP, TLS or message text in place of commands
+  endless_line,     // D06
+  unusable_bdat,    // no length, so that its payload can't be told from commands (BDAT-15)
+  oversize,         // content many times over the limit (SIZE-12)
+  timeout,
+  shutdown,
+  overload  // errors of its own, and room is short
+};
+
 enum class ReplyKind : std::uint8_t { greeting, command, end_of_data, unasked };
 
 struct ReplyNote {
@@ -148,6 +164,8 @@ class Session {
   Event timed_out();
   // The service stops: 421 and close.
   Event shut_down();
+  // A peer with many errors is let go for the others' sake: 421 and close.
+  Event dismiss();
 
   // --- For the host's decisions and records ---
   bool in_transaction() const { return transaction_ != nullptr; }
@@ -175,6 +193,7 @@ class Session {
   // Content seen so far as RFC 1870 counts.
   std::uint64_t content_octets() const;
   std::uint32_t errors() const { return errors_; }
+  Ending ending() const { return ending_; }
 
  private:
   enum class Phase : std::uint8_t { command, deciding, data, chunk, swallow, committing, closed };
@@ -215,7 +234,7 @@ class Session {
 
   void answer(std::string_view wire, ReplyKind kind = ReplyKind::command);
   void answer(const FixedReply& reply) { answer(reply.wire); }
-  Event close_with(std::string_view wire, ReplyKind kind = ReplyKind::command);
+  Event close_with(std::string_view wire, Ending ending, ReplyKind kind = ReplyKind::command);
   void end_transaction();
 
   const SessionConfig& config_;
@@ -237,6 +256,7 @@ class Session {
   scan::Findings line_findings_ = 0;
   State state_ = State::greeted;
   Phase phase_ = Phase::command;
+  Ending ending_ = Ending::none;
   bool extended_ = false;
   bool line_done_ = false;  // partial_ holds the line being answered
   bool discard_cr_ = false;

@@ -147,7 +147,7 @@ Event Session::take_data(std::span<std::uint8_t>& input) {
   if (scanner.content_octets() > limit) {
     fail_content(replies::size_over_limit);
     if (far_over(scanner.content_octets(), limit))
-      return close_with(replies::size_over_limit.wire, ReplyKind::end_of_data);
+      return close_with(replies::size_over_limit.wire, Ending::oversize, ReplyKind::end_of_data);
   }
   check_findings(scanner.findings());
   give_content(content, data);
@@ -204,12 +204,13 @@ void Session::committed(const FixedReply* refusal, std::string_view id) {
 Event Session::bdat_command() {
   // BDAT-20: where it is not offered a payload follows all the same, and must not run as commands.
   const bool helo_only = state_ >= State::ready && !extended_;
-  if (!config_.settings.chunking || helo_only) return close_with(replies::not_implemented.wire);
+  if (!config_.settings.chunking || helo_only)
+    return close_with(replies::not_implemented.wire, Ending::unusable_bdat);
   BdatArgument argument = parse_bdat_argument(command_.argument);
   command_.argument = {};  // its line is gone when the chunk is answered
-  if (!argument.valid) return close_with(replies::bdat_length_unknown.wire);
+  if (!argument.valid) return close_with(replies::bdat_length_unknown.wire, Ending::unusable_bdat);
   if (far_over(argument.size, config_.settings.message_size_limit))
-    return close_with(replies::size_over_limit.wire);
+    return close_with(replies::size_over_limit.wire, Ending::oversize);
   chunk_left_ = argument.size;
   chunk_last_ = argument.last;
   if (argument.size == 0 && !argument.last)

@@ -59,7 +59,7 @@ bool Session::take_line_pieces(std::span<std::uint8_t>& input) {
   partial_->size += static_cast<std::uint32_t>(taken);
   if (begins_tls_record({reinterpret_cast<const char*>(partial_->octets.data()), partial_->size})) {
     command_ = {Verb::tls_record, {}};
-    close_with(config_.texts.not_smtp);
+    close_with(config_.texts.not_smtp, Ending::not_smtp);
     return false;
   }
   scan::Line line = scan::find_line(partial_->octets.data(), partial_->size);
@@ -108,9 +108,9 @@ void Session::discard_line(std::span<std::uint8_t>& input) {
 void Session::refuse_long_line(std::size_t size) {
   command_ = {};
   if (size > bounds::discarded_line_length_max)
-    close_with(config_.texts.line_flood);
+    close_with(config_.texts.line_flood, Ending::endless_line);
   else if (errors_ >= config_.settings.hard_error_limit)
-    close_with(config_.texts.too_many_errors);
+    close_with(config_.texts.too_many_errors, Ending::too_many_errors);
   else
     answer(replies::line_too_long);
 }

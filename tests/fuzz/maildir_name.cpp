@@ -47,7 +47,7 @@ void check_mailbox(std::string_view local_part, std::string_view domain) {
   static const MaildirTemplate where =
       MaildirTemplate::parse("/root/{domain}/x{local-part}/{address}").value();
   std::string path;
-  where.append_mailbox(path, Recipient{{}, local_part, domain});
+  where.append_mailbox(path, Recipient{{}, local_part, local_part, domain});
   GP_CHECK(path.starts_with("/root/"));
   std::string_view rest = std::string_view(path).substr(6);
   for (int depth = 0; depth < 3; ++depth) {

@@ -59,13 +59,14 @@ TEST(ShardCounters, ignore_reply_codes_that_do_not_exist) {
   counters.count_reply(199);
   counters.count_reply(600);
   counters.count_reply(0);
-  counters.count_reply(200);
+  counters.count_reply(200, 3);
   counters.count_reply(599);
   std::uint64_t sum = 0;
-  for (const Counter& reply : counters.replies) sum += reply.value();
+  for (const auto& by_verb : counters.replies)
+    for (const Counter& reply : by_verb) sum += reply.value();
   EXPECT_EQ(sum, 2u);
-  EXPECT_EQ(counters.replies.front().value(), 1u);
-  EXPECT_EQ(counters.replies.back().value(), 1u);
+  EXPECT_EQ(counters.replies.front()[3].value(), 1u);
+  EXPECT_EQ(counters.replies.back().back().value(), 1u);
 }
 
 TEST(ShardCounters, count_verbs_beyond_the_table_in_its_last_slot) {

@@ -106,12 +106,16 @@ TEST(EventLog, shows_a_reject_in_the_shape_that_people_grep) {
   reject.has_reverse_path = false;
   reject.recipient = "";
   writer.reject(event_time, session(), reject);
+  writer.reject(event_time, {"192.0.2.1", 4711, "", ""},
+                {.command = "BDAT", .reply = {503, "5.5.1", "Send HELO or EHLO first"}});
   EXPECT_EQ(
       log.text(),
       line("NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 550 5.1.1 User unknown; from=<> "
            "to=<nobody@example.org> proto=ESMTP helo=<client.example>") +
-          line("0123456789ABCDEF: reject: RCPT from unknown[192.0.2.1]: 550 5.1.1 User unknown; "
-               "proto=ESMTP helo=<client.example>; cause: not in --recipients"));
+          std::string(stamp) +
+          " warn [0] 0123456789ABCDEF: reject: RCPT from unknown[192.0.2.1]: 550 5.1.1 User "
+          "unknown; proto=ESMTP helo=<client.example>; cause: not in --recipients\n" +
+          line("NOQUEUE: reject: BDAT from unknown[192.0.2.1]: 503 5.5.1 Send HELO or EHLO first"));
 }
 
 LoggedMessage message(std::span<const std::string_view> recipients) {
@@ -124,6 +128,15 @@ LoggedMessage message(std::span<const std::string_view> recipients) {
           .total_us = 12'345,
           .commit_us = 1'000'499,
           .cause = ""};
+}
+
+TEST(EventLog, counts_of_commands_do_not_wrap) {
+  MemoryLog log;
+  const std::array<VerbCount, 3> counts{
+      VerbCount{70'000, 70'001}, {}, {4'000'000'000, 4'000'000'000}};
+  log.writer().disconnect(event_time, session(), counts, "");
+  EXPECT_EQ(log.text(), line("disconnect from unknown[192.0.2.1] ehlo=70000/70001 mail=4000000000 "
+                             "commands=4000070000/4000070001"));
 }
 
 TEST(EventLog, shows_a_message_on_one_line) {
@@ -146,11 +159,16 @@ TEST(EventLog, names_the_cause_of_a_failed_message_at_level_warn) {
   failed.cause = "open /srv/mail/x: No space left on device";
   writer.message(event_time, session(), failed);
   std::string text = log.text();
-  EXPECT_EQ(lines_of(text).size(), 1u);
+  ASSERT_EQ(lines_of(text).size(), 2u);
   EXPECT_NE(text.find(" warn [0] 0123456789ABCDEF: "), std::string::npos);
   EXPECT_NE(text.find("status=deferred (452 4.3.1 Insufficient system storage); cause: open "
                       "/srv/mail/x: No space left on device\n"),
             std::string::npos);
+  EXPECT_EQ(lines_of(text)[1],
+            std::string(stamp) +
+                " warn [0] 0123456789ABCDEF: reject: END-OF-MESSAGE from unknown[192.0.2.1]: 452 "
+                "4.3.1 Insufficient system storage; from=<a@b.example> proto=ESMTP "
+                "helo=<client.example>; cause: open /srv/mail/x: No space left on device");
 }
 
 TEST(EventLog, shows_a_message_without_a_reply_as_aborted) {
