@@ -274,6 +274,16 @@ TEST(Help, names_every_flag_within_100_columns) {
   }
 }
 
+TEST(Help, says_where_mail_for_a_delimited_user_goes_and_what_debug_adds) {
+  std::string help = parse({"--help"}).out;
+  // Wherever the lines are broken.
+  std::string flat;
+  for (char c : help)
+    if (c != '\n' && (c != ' ' || !flat.ends_with(' '))) flat += c;
+  EXPECT_NE(flat.find("mail for user+list@ goes to the mailbox of user@"), std::string::npos);
+  EXPECT_NE(flat.find("debug adds every command and reply"), std::string::npos);
+}
+
 TEST(Help, works_beside_flags_that_are_wrong) {
   EXPECT_EQ(parse({"--help", "--timeout", "never"}).exit_code, 0);
 }
