@@ -113,6 +113,9 @@ Result<Arguments> read_arguments(int argc, const char* const* argv) {
 // "/etc/gatepost.toml:3: timeout".
 Result<Done> apply_values(Config& config, const Flag& flag, const std::vector<std::string>& values,
                           const std::string& where) {
+  if (values.empty())
+    return Error{
+        fmt::format("{}: the list is empty; give a value, or leave it out for the default", where)};
   if (flag.kind == FlagKind::value && values.size() != 1)
     return Error{fmt::format("{}: is given {} values; allowed is one", where, values.size())};
   if (flag.clear) flag.clear(config);

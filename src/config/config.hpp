@@ -28,6 +28,9 @@ struct ListenAddress {
 // As it is written: "192.0.2.1:25", "[::1]:25", "*:25".
 std::string to_text(const ListenAddress& address);
 bool is_loopback(const ListenAddress& address);
+// Whether one socket takes what the other is for: the same address and port, however it is written,
+// or every address of its family.
+bool overlap(const ListenAddress& a, const ListenAddress& b);
 
 enum class BareNewline : std::uint8_t { reject, normalize };
 enum class EarlyTalkers : std::uint8_t { reject, allow };

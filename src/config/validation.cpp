@@ -60,17 +60,26 @@ Result<Done> check_kernel(const Config& config) {
                            scan::kernel_name(*config.simd), available)};
 }
 
+// The kernel would refuse the second socket, as if another server had the port.
 Result<Done> check_addresses(const Config& config) {
-  if (!config.metrics_listen) return Done{};
-  for (const ListenAddress& address : config.listen) {
-    if (address == *config.metrics_listen)
-      return Error{
-          fmt::format("--metrics-listen {}: is also given to --listen; allowed is another port",
-                      to_text(address))};
+  for (std::size_t later = 1; later < config.listen.size(); ++later) {
+    for (std::size_t earlier = 0; earlier < later; ++earlier) {
+      if (overlap(config.listen[earlier], config.listen[later]))
+        return Error{fmt::format("--listen {}: overlaps with --listen {}; allowed is one of them",
+                                 to_text(config.listen[later]), to_text(config.listen[earlier]))};
+    }
   }
+  if (!config.metrics_listen) return Done{};
   if (config.metrics_listen->host == "*")
     return Error{fmt::format("--metrics-listen {}: allowed is one address, such as 127.0.0.1:{}",
                              to_text(*config.metrics_listen), config.metrics_listen->port)};
+  for (const ListenAddress& address : config.listen) {
+    if (overlap(address, *config.metrics_listen))
+      return Error{
+          fmt::format("--metrics-listen {}: overlaps with --listen {}; allowed is another "
+                      "port",
+                      to_text(*config.metrics_listen), to_text(address))};
+  }
   return Done{};
 }
 

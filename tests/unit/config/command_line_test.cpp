@@ -67,6 +67,8 @@ TEST(CommandLine, takes_the_value_of_every_flag) {
                              "123",
                              "--max-connections-per-ip",
                              "0",
+                             "--client-ipv6-prefix-length",
+                             "48",
                              "--drain-timeout",
                              "1",
                              "--commit-timeout",
@@ -130,6 +132,7 @@ TEST(CommandLine, takes_the_value_of_every_flag) {
   EXPECT_EQ(config.junk_command_limit, 5u);
   EXPECT_EQ(config.max_connections, 123u);
   EXPECT_EQ(config.max_connections_per_ip, 0u);
+  EXPECT_EQ(config.client_ipv6_prefix_bits, 48u);
   EXPECT_EQ(config.drain_timeout_ms, 1000u);
   EXPECT_EQ(config.commit_timeout_ms, 2000u);
   EXPECT_EQ(config.bare_newline, BareNewline::normalize);
@@ -216,6 +219,30 @@ TEST(CommandLine, runs_a_pinned_shard_on_each_core) {
   EXPECT_EQ(config_of({"--shards", "3"}, {"", 4}).pin, Choice::off);
   EXPECT_EQ(config_of({}, {"", 1}).pin, Choice::off);
   EXPECT_EQ(config_of({"--shards", "3", "--pin"}, {"", 4}).pin, Choice::on);
+}
+
+TEST(CommandLine, an_ipv6_client_is_a_network_of_84_bits_unless_told) {
+  EXPECT_EQ(config_of({}).client_ipv6_prefix_bits, 84u);
+  EXPECT_EQ(config_of({"--client-ipv6-prefix-length", "1"}).client_ipv6_prefix_bits, 1u);
+  EXPECT_EQ(config_of({"--client-ipv6-prefix-length", "128"}).client_ipv6_prefix_bits, 128u);
+}
+
+TEST(CommandLine, addresses_that_one_socket_does_not_cover_stand_side_by_side) {
+  EXPECT_EQ(config_of({"--listen", "127.0.0.1:25", "--listen", "[::1]:25", "--listen",
+                       "127.0.0.2:25", "--listen", "127.0.0.1:26"})
+                .listen.size(),
+            4u);
+  EXPECT_EQ(config_of({"--listen", "0.0.0.0:25", "--listen", "[::1]:25", "--listen", "*:26",
+                       "--accept-domain", "a.example"})
+                .listen.size(),
+            3u);
+}
+
+TEST(CommandLine, a_backslash_that_was_given_is_shown_escaped_once) {
+  EXPECT_EQ(
+      parse({"--recipient-delimiter", "\\"}).err,
+      "gatepost: --recipient-delimiter '\\\\': allowed are up to 8 printable characters other "
+      "than @, \" and backslash, or nothing\n");
 }
 
 TEST(CommandLine, checks_without_running) {
