@@ -45,23 +45,27 @@ bool to_socket_address(const config::ListenAddress& address, bool ipv6_available
   return false;
 }
 
-std::string remedy(int error, const config::ListenAddress& address) {
+std::string remedy(int error, std::string_view flag, const config::ListenAddress& address) {
   switch (error) {
     case EADDRINUSE:
       return fmt::format(
           "the port is in use: another server runs there (ss -ltnp 'sport = :{}'), or "
-          "choose another with --listen",
-          address.port);
+          "choose another with --{}",
+          address.port, flag);
     case EACCES:
       return "no permission: ports below 1024 need CAP_NET_BIND_SERVICE (systemd: "
              "AmbientCapabilities=CAP_NET_BIND_SERVICE), or choose a port from 1024 on";
     case EADDRNOTAVAIL:
-      return "no interface of this host has the address: give one that `ip address` shows, or *";
+      return "no interface of this host has the address: give one that `ip address` shows";
     case EAFNOSUPPORT:
       return "this host has no such address family: use an IPv4 address";
     default:
       return std::strerror(error);
   }
+}
+
+Error failed(int error, std::string_view flag, const config::ListenAddress& address) {
+  return {fmt::format("--{} {}: {}", flag, to_text(address), remedy(error, flag, address))};
 }
 
 bool has_ipv6() {
@@ -118,14 +122,10 @@ std::uint16_t port_of(const shard::Listener& listener) {
   return ntohs(v4.sin_port);
 }
 
-Result<std::vector<shard::Listener>> listen_on(const config::ListenAddress& address,
-                                               unsigned shards) {
-  auto failed = [&](int error) {
-    return Error{fmt::format("--listen {}: {}", to_text(address), remedy(error, address))};
-  };
-  config::ListenAddress wanted = address;
+Result<Done> check_free(std::string_view flag, const config::ListenAddress& address) {
   SocketAddress socket_address;
-  if (!to_socket_address(wanted, has_ipv6(), socket_address)) return failed(EADDRNOTAVAIL);
+  if (!to_socket_address(address, has_ipv6(), socket_address))
+    return failed(EADDRNOTAVAIL, flag, address);
   // A process that was killed keeps its port until the kernel has taken its ring apart, which
   // happens some time after its end: a restart right behind it waits for that.
   int error = probe(socket_address);
@@ -133,13 +133,23 @@ Result<std::vector<shard::Listener>> listen_on(const config::ListenAddress& addr
     usleep(50'000);
     error = probe(socket_address);
   }
-  if (error != 0) return failed(error);
+  if (error != 0) return failed(error, flag, address);
+  return Done{};
+}
+
+Result<std::vector<shard::Listener>> listen_on(const config::ListenAddress& address,
+                                               unsigned shards) {
+  constexpr std::string_view flag = "listen";
+  config::ListenAddress wanted = address;
+  SocketAddress socket_address;
+  if (auto free = check_free(flag, address); !free) return Error{free.error()};
+  to_socket_address(wanted, has_ipv6(), socket_address);
   std::vector<shard::Listener> listeners;
   for (unsigned i = 0; i < shards; ++i) {
     int fd = open_listener(socket_address);
     if (fd < 0) {
       for (const shard::Listener& listener : listeners) close(listener.fd);
-      return failed(-fd);
+      return failed(-fd, flag, address);
     }
     listeners.push_back({fd, socket_address.storage.ss_family});
     if (wanted.port == 0) {

@@ -259,6 +259,7 @@ class Gateway {
 
   Result<Done> start_metrics() {
     if (!config_.metrics_listen) return Done{};
+    if (auto free = check_free("metrics-listen", *config_.metrics_listen); !free) return free;
     observe::MetricsPage::Options options;
     options.address = config_.metrics_listen->host;
     options.port = config_.metrics_listen->port;

@@ -1,5 +1,6 @@
 """What the operator sees and does: log, metrics, reload, wrong settings."""
 import json
+import os
 import re
 import signal
 import subprocess
@@ -202,3 +203,36 @@ def test_denied_clients(start):
         assert denied.reply().code in (550, 554, 421)
     with gatepost.greeted() as other:
         other.quit()
+
+
+# --- Starting: what is warned of, what refuses to start, what is found by --check-config -----------
+
+def run(*arguments, before=(), **environment):
+    """Runs gatepost to its end. before: a command in front of it."""
+    return subprocess.run([*before, server.binary("gatepost"), *arguments], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **environment})
+
+
+def one_error(done, code):
+    """The one line that it ended with."""
+    assert done.returncode == code, done.stderr
+    line, = done.stderr.splitlines()
+    assert line.startswith("gatepost: ")
+    return line
+
+
+def test_a_metrics_port_in_use_is_one_line_with_a_remedy(tmp_path):
+    with wire.socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = one_error(run("--listen", f"127.0.0.1:{server.free_port()}", "--metrics-listen", f"127.0.0.1:{port}",
+                             "--sink", f"maildir:{tmp_path}/{{address}}"), 1)
+    assert line == (f"gatepost: --metrics-listen 127.0.0.1:{port}: the port is in use: another server runs there "
+                    f"(ss -ltnp 'sport = :{port}'), or choose another with --metrics-listen")
+
+
+def test_an_address_of_another_host_is_one_line_with_a_remedy(tmp_path):
+    for flags in (["--listen", "192.0.2.1:2525", "--accept-domain", "a.example"],
+                  ["--listen", f"127.0.0.1:{server.free_port()}", "--metrics-listen", "192.0.2.1:9125"]):
+        line = one_error(run(*flags, "--sink", f"maildir:{tmp_path}/{{address}}"), 1)
+        assert re.fullmatch(r"gatepost: --(metrics-)?listen 192\.0\.2\.1:\d+: no interface of this host has the "
+                            r"address: give one that `ip address` shows", line)
