@@ -16,12 +16,16 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
+#include <cstring>
+#include <exception>
 #include <future>
-#include <latch>
 #include <memory>
+#include <system_error>
 #include <thread>
 
 #include "config/command_line.hpp"
@@ -135,15 +139,16 @@ struct RunningShard {
   observe::EventWriter* log = nullptr;
   std::unique_ptr<shard::Shard> shard;
   std::thread thread;
+  std::future<Result<Done>> outcome;  // of run(); valid until it is looked at
 };
 
 class Gateway {
  public:
   explicit Gateway(Config config) : config_(std::move(config)) {}
+  ~Gateway() { stop_shards(); }
 
   int run() {
     block_signals();
-    ended_fd_ = eventfd(0, EFD_CLOEXEC);
     if (auto prepared = prepare(); !prepared) return fail(prepared.error());
     if (auto started = start_shards(); !started) {
       stop_shards();
@@ -152,8 +157,8 @@ class Gateway {
     announce();
     wait_for_end();
     stop_shards();
-    process_log_->note(SystemClock::wall_us(), observe::LogLevel::info, "stopped");
-    return EXIT_SUCCESS;
+    say(observe::LogLevel::info, "stopped");
+    return failed_ ? EXIT_FAILURE : EXIT_SUCCESS;
   }
 
  private:
@@ -164,8 +169,18 @@ class Gateway {
     ::signal(SIGPIPE, SIG_IGN);
   }
 
+  // What wait_for_end() waits for, made before anybody is served.
+  Result<Done> open_wake_ups() {
+    ended_fd_ = eventfd(0, EFD_CLOEXEC);
+    if (ended_fd_ < 0) return Error{fmt::format("eventfd: {}", std::strerror(errno))};
+    signal_fd_ = signalfd(-1, &signals_, SFD_CLOEXEC);
+    if (signal_fd_ < 0) return Error{fmt::format("signalfd: {}", std::strerror(errno))};
+    return Done{};
+  }
+
   // All that can fail before anything serves.
   Result<Done> prepare() {
+    if (auto opened = open_wake_ups(); !opened) return opened;
     if (config_.simd) scan::select_kernel(*config_.simd);
     auto features = ring::Ring::probe();
     if (!features) return Error{features.error()};
@@ -245,16 +260,30 @@ class Gateway {
     }
     if (auto page = start_metrics(); !page) return page;
     for (RunningShard& running : shards_) {
-      std::promise<Result<Done>> ready;
-      auto set_up = ready.get_future();
-      running.thread = std::thread([&running, &ready, this] {
-        (void)running.shard->run([&ready](const Result<Done>& result) { ready.set_value(result); });
-        eventfd_write(ended_fd_, 1);
-      });
-      Result<Done> result = set_up.get();
-      if (!result) return Error{result.error()};
+      if (auto started = start_thread(running); !started) return started;
     }
     return Done{};
+  }
+
+  // Returns when the shard serves, or has failed to.
+  Result<Done> start_thread(RunningShard& running) {
+    std::promise<Result<Done>> ready;
+    auto set_up = ready.get_future();
+    // The thread owns the promise: it may still be at work on it when the future has its value.
+    std::packaged_task<Result<Done>()> task(
+        [ready = std::move(ready), shard = running.shard.get()]() mutable noexcept {
+          return shard->run([&ready](const Result<Done>& result) { ready.set_value(result); });
+        });
+    running.outcome = task.get_future();
+    try {
+      running.thread = std::thread([task = std::move(task), fd = ended_fd_]() mutable {
+        task();
+        eventfd_write(fd, 1);
+      });
+    } catch (const std::system_error& error) {
+      return Error{fmt::format("cannot start a shard's thread: {}", error.what())};
+    }
+    return set_up.get();
   }
 
   Result<Done> start_metrics() {
@@ -290,9 +319,6 @@ class Gateway {
     facts.direct_descriptors = direct_descriptors_;
     facts.kernel = scan::selected_kernel();
     facts.sink_description = sink_description_;
-    auto say = [&](observe::LogLevel level, std::string_view text) {
-      process_log_->note(SystemClock::wall_us(), level, text);
-    };
     for (const std::string& line : config::start_block(config_, facts)) {
       constexpr std::string_view mark = "WARNING: ";
       bool warns = line.starts_with(mark);
@@ -307,40 +333,58 @@ class Gateway {
 
   // Returns when every shard has ended.
   void wait_for_end() {
-    int signal_fd = signalfd(-1, &signals_, SFD_CLOEXEC);
-    unsigned ended = 0;
     bool draining = false;
-    while (ended < shards_.size()) {
-      pollfd fds[2] = {{signal_fd, POLLIN, 0}, {ended_fd_, POLLIN, 0}};
+    while (shards_running() > 0) {
+      pollfd fds[2] = {{signal_fd_, POLLIN, 0}, {ended_fd_, POLLIN, 0}};
       if (poll(fds, 2, -1) < 0) continue;
       if (fds[1].revents != 0) {
         eventfd_t count = 0;
         eventfd_read(ended_fd_, &count);
-        ended += static_cast<unsigned>(count);
+        note_failures();
       }
       if (fds[0].revents == 0) continue;
       signalfd_siginfo info{};
-      if (read(signal_fd, &info, sizeof info) != sizeof info) continue;
+      if (read(signal_fd_, &info, sizeof info) != sizeof info) continue;
       if (info.ssi_signo == SIGHUP) {
         reload();
       } else if (!draining) {
         draining = true;
         begin_drain();
       } else {
-        process_log_->note(SystemClock::wall_us(), observe::LogLevel::warn,
-                           "second signal: stopping at once");
+        say(observe::LogLevel::warn, "second signal: stopping at once");
         for (RunningShard& running : shards_) running.shard->stop();
       }
     }
-    close(signal_fd);
+  }
+
+  std::size_t shards_running() const {
+    return static_cast<std::size_t>(
+        std::count_if(shards_.begin(), shards_.end(),
+                      [](const RunningShard& running) { return running.outcome.valid(); }));
+  }
+
+  // The part of the connections that the kernel gives to a shard that failed would hang, so that
+  // none goes on without the others.
+  void note_failures() {
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      std::future<Result<Done>>& outcome = shards_[i].outcome;
+      if (!outcome.valid() ||
+          outcome.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+        continue;
+      const Result<Done> result = outcome.get();
+      if (result) continue;
+      failed_ = true;
+      say(observe::LogLevel::error, fmt::format("shard {}: {}", i, result.error()));
+      for (RunningShard& running : shards_) running.shard->stop();
+    }
   }
 
   void begin_drain() {
     sd_notify(0, "STOPPING=1");
-    process_log_->note(SystemClock::wall_us(), observe::LogLevel::info,
-                       fmt::format("draining: no new connections, running transactions have {} s; "
-                                   "a second signal stops at once",
-                                   config_.drain_timeout_ms / 1000));
+    say(observe::LogLevel::info,
+        fmt::format("draining: no new connections, running transactions have {} s; a second signal "
+                    "stops at once",
+                    config_.drain_timeout_ms / 1000));
     if (metrics_) metrics_->set_readiness(observe::Readiness::draining);
     for (RunningShard& running : shards_) running.shard->drain();
   }
@@ -348,10 +392,14 @@ class Gateway {
   void reload() {
     auto reloaded = recipients_->reload();
     if (reloaded)
-      process_log_->note(SystemClock::wall_us(), observe::LogLevel::info, "recipients reloaded");
+      say(observe::LogLevel::info, "recipients reloaded");
     else
-      process_log_->note(SystemClock::wall_us(), observe::LogLevel::error,
-                         "recipients not reloaded, the old ones stay: " + reloaded.error());
+      say(observe::LogLevel::error,
+          "recipients not reloaded, the old ones stay: " + reloaded.error());
+  }
+
+  void say(observe::LogLevel level, std::string_view text) {
+    process_log_->note(SystemClock::wall_us(), level, text);
   }
 
   void stop_shards() {
@@ -364,7 +412,9 @@ class Gateway {
 
   Config config_;
   sigset_t signals_{};
-  int ended_fd_ = -1;
+  int signal_fd_ = -1;
+  int ended_fd_ = -1;  // written to by each shard that ends
+  bool failed_ = false;
   ring::Features features_;
   bool direct_descriptors_ = false;
   ring::BufferMode buffer_mode_ = ring::BufferMode::single;
@@ -392,5 +442,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}", parsed.err);
     return parsed.exit_code;
   }
-  return gatepost::Gateway(std::move(parsed.config)).run();
+  try {
+    return gatepost::Gateway(std::move(parsed.config)).run();
+  } catch (const std::exception& error) {  // no memory, or no more threads
+    return gatepost::fail(error.what());
+  }
 }

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -236,3 +237,52 @@ def test_an_address_of_another_host_is_one_line_with_a_remedy(tmp_path):
         line = one_error(run(*flags, "--sink", f"maildir:{tmp_path}/{{address}}"), 1)
         assert re.fullmatch(r"gatepost: --(metrics-)?listen 192\.0\.2\.1:\d+: no interface of this host has the "
                             r"address: give one that `ip address` shows", line)
+
+
+def failing_library(tmp_path, source):
+    """Compiles a library to load before all others, which makes calls fail."""
+    compiler = shutil.which("cc")
+    if not compiler:
+        pytest.skip("no C compiler for the library that makes a call fail")
+    (tmp_path / "fail.c").write_text("#define _GNU_SOURCE\n" + source)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", tmp_path / "fail.so", tmp_path / "fail.c"], check=True)
+    return {"LD_PRELOAD": str(tmp_path / "fail.so"), "ASAN_OPTIONS": "verify_asan_link_order=0"}
+
+
+def test_signals_are_seen_to_before_anybody_is_served(tmp_path):
+    """signalfd(2) that fails ends the start, not the running server."""
+    failing = failing_library(tmp_path, """
+        #include <errno.h>
+        int signalfd(int fd, const void *mask, int flags) { errno = ENFILE; return -1; }
+        """)
+    line = one_error(run("--listen", f"127.0.0.1:{server.free_port()}", "--sink", f"maildir:{tmp_path}/{{address}}",
+                         **failing), 1)
+    assert line == "gatepost: signalfd: Too many open files in system"
+
+
+def test_a_shard_that_fails_stops_the_others_and_is_named(start, tmp_path):
+    """The shard that gets the first connection after the file is there can wait for nothing more."""
+    failing = failing_library(tmp_path, """
+        #include <dlfcn.h>
+        #include <errno.h>
+        #include <stdatomic.h>
+        #include <stdlib.h>
+        #include <unistd.h>
+        static atomic_int failed;
+        int io_uring_submit_and_wait(void *ring, unsigned wait_nr) {
+          if (access(getenv("FAIL_FILE"), F_OK) == 0 && atomic_exchange(&failed, 1) == 0) return -EBADF;
+          int (*real)(void *, unsigned) = (int (*)(void *, unsigned))dlsym(RTLD_NEXT, "io_uring_submit_and_wait");
+          return real(ring, wait_nr);
+        }
+        """)
+    gatepost = start("--shards 2", environment={**failing, "FAIL_FILE": str(tmp_path / "fail")})
+    busy = gatepost.greeted()
+    (tmp_path / "fail").touch()
+    try:
+        gatepost.peer().close()
+    except OSError:
+        pass  # gone already
+    assert gatepost.wait() == 1
+    assert re.search(r"error \[-\] shard [01]: io_uring_enter: Bad file descriptor", gatepost.stderr())
+    gatepost.wait_for_log("stopped")
+    busy.close()
