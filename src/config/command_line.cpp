@@ -1,9 +1,6 @@
 #include "config/command_line.hpp"
 
 #include <fmt/format.h>
-#include <netdb.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -11,6 +8,7 @@
 
 #include "config/flags.hpp"
 #include "config/help.hpp"
+#include "config/machine_check.hpp"
 #include "config/start_block.hpp"
 #include "config/toml_file.hpp"
 #include "config/validation.hpp"
@@ -185,12 +183,28 @@ Result<Config> make_config(Arguments& arguments, const Machine& machine) {
 }
 
 // One line, whatever the operator or a file put into it.
+void append_line(std::string& out, std::string_view before, std::string_view text) {
+  out += before;
+  observe::append_escaped_text(out, text, observe::TextPlace::sentence);
+  out += '\n';
+}
+
 Parsed failed(std::string_view text) {
   Parsed parsed;
   parsed.exit_code = 2;
-  parsed.err = "gatepost: ";
-  observe::append_escaped_text(parsed.err, text, observe::TextPlace::sentence);
-  parsed.err += '\n';
+  append_line(parsed.err, "gatepost: ", text);
+  return parsed;
+}
+
+Parsed checked(const Config& config, const Machine& machine) {
+  const Findings findings = check_on(machine, config);
+  Parsed parsed;
+  for (const std::string& text : findings.errors) append_line(parsed.err, "gatepost: ", text);
+  for (const std::string& text : findings.warnings) append_line(parsed.err, "warning: ", text);
+  if (findings.errors.empty())
+    parsed.out = "configuration ok\n";
+  else
+    parsed.exit_code = 2;
   return parsed;
 }
 
@@ -209,32 +223,11 @@ Parsed parse_command_line(int argc, const char* const* argv, const Machine& mach
   if (arguments.value().version) return printed(fmt::format("gatepost {}\n", version));
   auto config = make_config(arguments.value(), machine);
   if (!config) return failed(config.error());
-  if (arguments.value().check_config) return printed("configuration ok\n");
+  if (arguments.value().check_config) return checked(config.value(), machine);
   Parsed parsed;
   parsed.run = true;
   parsed.config = std::move(config.value());
   return parsed;
-}
-
-Machine this_machine() {
-  Machine machine;
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) == 0) machine.hostname = name.data();
-  if (!machine.hostname.empty() && machine.hostname.find('.') == std::string::npos) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_CANONNAME;
-    addrinfo* found = nullptr;
-    if (getaddrinfo(machine.hostname.c_str(), nullptr, &hints, &found) == 0 && found != nullptr) {
-      if (found->ai_canonname != nullptr) machine.hostname = found->ai_canonname;
-      freeaddrinfo(found);
-    }
-  }
-  if (machine.hostname.find('.') == std::string::npos) machine.hostname.clear();
-  cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof cores, &cores) == 0)
-    machine.cores = static_cast<std::uint32_t>(std::max(1, CPU_COUNT(&cores)));
-  return machine;
 }
 
 }  // namespace gatepost::config

@@ -1,31 +1,23 @@
 // From argv and the configuration file to one validated Config.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "config/config.hpp"
+#include "config/machine.hpp"
 
 namespace gatepost::config {
 
-// What parsing needs from the machine; a test gives its own.
-struct Machine {
-  std::string hostname;     // fully qualified, or empty
-  std::uint32_t cores = 1;  // that this process may run on
-};
-// The real one (gethostname(2), getaddrinfo(3) AI_CANONNAME, sched_getaffinity(2)). May ask the
-// resolver.
-Machine this_machine();
-
-// Either a Config to run with, or what to print and the exit code: 0 for --help, --version and
-// --check-config, 2 for anything wrong, which is one line that names the flag (or file, line and
-// key), its value and what is allowed.
+// Either a Config to run with, or what to print and the exit code: 0 for --help, --version and a
+// --check-config that finds nothing wrong, 2 for anything wrong, which is one line that names the
+// flag (or file, line and key), its value and what is allowed. --check-config says all that the
+// machine has against the configuration, a line each, and warns.
 struct Parsed {
   bool run = false;
   Config config;  // when run is set
   int exit_code = 0;
   std::string out;  // for stdout, with line end
-  std::string err;  // for stderr, one line with line end
+  std::string err;  // for stderr, lines with line ends; one but for --check-config
 };
 
 // argv[0] is the program. Reads the files that the flags name, writes nothing. Main thread, before

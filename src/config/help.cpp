@@ -82,13 +82,16 @@ std::string help_text() {
       "Read flags from a TOML file: the same names without the dashes, as in message-size-limit = "
       "\"50M\", chunking = false, listen = [\"*:25\"]. Flags given here go before those in the "
       "file.");
-  append_entry(out, "--check-config", "Check all flags and the files that they name, and exit.");
+  append_entry(out, "--check-config",
+               "Check all flags, the files that they name and what this machine has, and exit.");
   append_entry(out, "--version", "Print the version and exit.");
   append_entry(out, "--help", "Print this and exit.");
   out +=
       "\nSignals: SIGTERM and SIGINT drain and stop, a second one stops at once; SIGHUP reads "
       "recipients\n"
-      "and domains again. Exit code: 0 stopped as told, 1 could not start, 2 wrong flag or file.\n";
+      "and domains again. Exit code: 0 stopped as told, 1 could not start or go on, 2 wrong flag "
+      "or\n"
+      "file.\n";
   return out;
 }
 

@@ -9,8 +9,6 @@ namespace gatepost::config {
 
 namespace {
 
-constexpr std::uint64_t content_size_min = 65'536;  // RFC 5321 §4.5.3.1.7
-
 std::string_view mode_name(ring::BufferMode mode) {
   switch (mode) {
     case ring::BufferMode::single:
@@ -62,23 +60,6 @@ std::string limits_line(const Config& config) {
       config.soft_error_limit, config.hard_error_limit);
 }
 
-void add_warnings(std::vector<std::string>& lines, const Config& config) {
-  if (config.sink.starts_with("discard:"))
-    lines.push_back("WARNING: --sink discard: answers 250 and throws all mail away");
-  if (config.embedded_default && config.refuse_all == 0)
-    lines.push_back(
-        "WARNING: no --accept-domain: running on the built-in example domains, for trying out "
-        "only");
-  if (config.message_size_limit_bytes < content_size_min)
-    lines.push_back(
-        fmt::format("WARNING: --message-size-limit {} is below the 64K that RFC 5321 wants every "
-                    "server to take",
-                    size_text(config.message_size_limit_bytes)));
-  if (config.refuse_all != 0)
-    lines.push_back(
-        fmt::format("WARNING: --refuse-all {}: every client is turned away", config.refuse_all));
-}
-
 }  // namespace
 
 std::vector<std::string> start_block(const Config& config, const StartFacts& facts) {
@@ -98,7 +79,6 @@ std::vector<std::string> start_block(const Config& config, const StartFacts& fac
                       ? fmt::format("metrics: http://{}/metrics", to_text(*config.metrics_listen))
                       : "metrics: off (--metrics-listen)");
   if (!config.config_file.empty()) lines.push_back("configuration: " + config.config_file);
-  add_warnings(lines, config);
   return lines;
 }
 

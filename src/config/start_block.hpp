@@ -21,8 +21,8 @@ struct StartFacts {
   std::string sink_description;  // Sink::description()
 };
 
-// The start-up block: one entry per line, without line ends, in the order to print. Lines that warn
-// (mail is discarded, the example set-up is running) begin with "WARNING: ".
+// The start-up block: one entry per line, without line ends, in the order to print. Warnings follow
+// it (config/warnings.hpp).
 std::vector<std::string> start_block(const Config& config, const StartFacts& facts);
 
 }  // namespace gatepost::config

@@ -163,6 +163,12 @@ std::string duration_text(std::uint64_t ms) {
   return fmt::format("{}s", ms / 1000);
 }
 
+std::string grouped_text(std::uint64_t count) {
+  std::string text = std::to_string(count);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
+  return text;
+}
+
 std::string network_text(const policy::Network& network) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (is_mapped(network.address) && network.prefix_bits >= 96) {

@@ -30,8 +30,9 @@ Result<ListenAddress> parse_listen(std::string_view text);
 // "192.0.2.0/24", "2001:db8::/32", or one address.
 Result<policy::Network> parse_network(std::string_view text);
 
-std::string size_text(std::uint64_t bytes);   // "50M", "1000"
-std::string duration_text(std::uint64_t ms);  // "300s", "250ms"
+std::string size_text(std::uint64_t bytes);     // "50M", "1000"
+std::string duration_text(std::uint64_t ms);    // "300s", "250ms"
+std::string grouped_text(std::uint64_t count);  // "12,034"
 std::string network_text(const policy::Network& network);
 
 }  // namespace gatepost::config

@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <systemd/sd-daemon.h>
@@ -29,8 +28,12 @@
 #include <thread>
 
 #include "config/command_line.hpp"
+#include "config/descriptor_plan.hpp"
+#include "config/machine_check.hpp"
 #include "config/start_block.hpp"
+#include "config/warnings.hpp"
 #include "main/listeners.hpp"
+#include "main/settings.hpp"
 #include "observe/counters.hpp"
 #include "observe/event_log.hpp"
 #include "observe/metrics_page.hpp"
@@ -44,94 +47,9 @@ namespace {
 
 using config::Config;
 
-// Descriptors beside those of connections: files, logs, metrics, listeners.
-constexpr std::uint32_t other_descriptors = 512;
-
 int fail(std::string_view text) {
   fmt::print(stderr, "gatepost: {}\n", text);
   return EXIT_FAILURE;
-}
-
-smtp::SessionSettings session_settings(const Config& c) {
-  smtp::SessionSettings s;
-  s.hostname = c.hostname;
-  s.banner_text = c.banner_text;
-  s.software = c.banner_name ? "Gatepost" : "";
-  s.refuse_text = c.refuse_text;
-  s.message_size_limit = c.message_size_limit_bytes;
-  s.header_size_limit = c.header_size_limit_bytes;
-  s.recipient_limit = c.recipient_limit;
-  s.recipient_overshoot_limit = c.recipient_overshoot_limit;
-  s.hopcount_limit = c.hopcount_limit;
-  s.soft_error_limit = c.soft_error_limit;
-  s.hard_error_limit = c.hard_error_limit;
-  s.junk_command_limit = c.junk_command_limit;
-  s.error_sleep_ms = static_cast<std::uint32_t>(c.error_sleep_time_ms);
-  s.space_after_colon = !c.strict_mail_syntax;
-  s.reject_early_talkers = c.early_talkers == config::EarlyTalkers::reject;
-  s.chunking = c.chunking;
-  s.binarymime = c.binarymime;
-  s.smtputf8 = c.smtputf8;
-  return s;
-}
-
-shard::Options shard_options(const Config& c, unsigned number, const ring::Features& features) {
-  shard::Options o;
-  o.number = number;
-  // The limit is the process's. The kernel spreads connections over the shards by hash, so that
-  // each has slots for more than its part.
-  const std::uint32_t part = (c.max_connections + c.shards - 1) / c.shards;
-  o.connections_max = std::min(c.max_connections, 2 * part + 1024);
-  o.timeout_ms = c.timeout_ms;
-  o.commit_timeout_ms = c.commit_timeout_ms;
-  o.drain_timeout_ms = c.drain_timeout_ms;
-  o.min_data_rate_bytes_per_second = c.min_data_rate_bytes_per_second;
-  o.buffer_count = c.buffer_count();
-  o.buffer_size = c.buffer_size_bytes;
-  o.buffer_mode = c.buffer_mode.value_or(ring::BufferMode::single);
-  o.direct_descriptors =
-      c.direct_descriptors == config::Choice::on ||
-      (c.direct_descriptors == config::Choice::automatic && features.socket_commands);
-  if (c.refuse_all == 554) o.greeting = smtp::Greeting::refuse;
-  if (c.refuse_all == 521) o.greeting = smtp::Greeting::no_mail;
-  if (c.bare_newline == config::BareNewline::normalize)
-    o.bare_newline = scan::BareNewline::normalize;
-  o.own_addresses = own_addresses();
-  return o;
-}
-
-MaildirSync maildir_sync(config::MaildirSync sync) {
-  switch (sync) {
-    case config::MaildirSync::portable:
-      return MaildirSync::portable;
-    case config::MaildirSync::batched:
-      return MaildirSync::batched;
-    case config::MaildirSync::automatic:
-      break;
-  }
-  return MaildirSync::automatic;
-}
-
-// The CPUs this process may use, in order.
-std::vector<int> allowed_cpus() {
-  std::vector<int> cpus;
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) cpus.push_back(cpu);
-  return cpus;
-}
-
-// Raises the soft limit to the hard one and says how many connections it leaves room for.
-std::uint32_t connections_possible() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-  getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur > 1u << 30) return 1u << 30;
-  auto total = static_cast<std::uint32_t>(limit.rlim_cur);
-  return total > 2 * other_descriptors ? total - other_descriptors : total / 2;
 }
 
 struct RunningShard {
@@ -180,29 +98,20 @@ class Gateway {
 
   // All that can fail before anything serves.
   Result<Done> prepare() {
+    // First, because nothing works without descriptors.
+    auto plan = config::plan_descriptors(config_, raise_descriptor_limit());
+    if (!plan) return Error{plan.error()};
+    plan_ = plan.value();
+    if (std::string warning = config::plan_warning(config_, plan_); !warning.empty())
+      warnings_.push_back({observe::LogLevel::warn, std::move(warning)});
+    config_.max_connections = plan_.connections_max;
     if (auto opened = open_wake_ups(); !opened) return opened;
     if (config_.simd) scan::select_kernel(*config_.simd);
     auto features = ring::Ring::probe();
     if (!features) return Error{features.error()};
     features_ = features.value();
-    if (config_.buffer_mode == ring::BufferMode::bundle && !features_.recv_bundle)
-      return Error{
-          "--buffer-mode bundle: this kernel has no receive bundles (Linux 6.10); use auto"};
-    if (config_.buffer_mode == ring::BufferMode::incremental && !features_.incremental_buffers)
-      return Error{
-          "--buffer-mode incremental: this kernel has no incremental buffers (Linux 6.12); use "
-          "auto"};
-    if (config_.direct_descriptors == config::Choice::on && !features_.socket_commands)
-      return Error{
-          "--direct-descriptors on: this kernel can't tell their peers (Linux 6.7); use auto"};
-    std::uint32_t possible = connections_possible();
-    if (config_.max_connections > possible) {
-      warnings_.push_back(fmt::format(
-          "RLIMIT_NOFILE leaves room for {} connections, not the {} of --max-connections: raise it "
-          "(systemd: LimitNOFILE=)",
-          possible, config_.max_connections));
-      config_.max_connections = possible;
-    }
+    if (auto fine = config::check_features(config_, features_); !fine) return fine;
+    if (auto fine = check_memory(config_, plan_); !fine) return fine;
     session_ = std::make_shared<smtp::SessionConfig>(session_settings(config_));
     auto directory = policy::RecipientDirectory::open(config_.recipients);
     if (!directory) return Error{directory.error()};
@@ -234,25 +143,20 @@ class Gateway {
     }
     auto spec = parse_sink_uri(config_.sink);
     if (!spec) return Error{fmt::format("--sink {}: {}", config_.sink, spec.error())};
-    SinkOptions sink_options;
-    sink_options.hostname = config_.hostname;
-    sink_options.maildir.sync = maildir_sync(config_.maildir_sync);
-    sink_options.maildir.threads = config_.maildir_threads;
-    sink_options.maildir.min_free_bytes = config_.min_free_space_bytes;
     std::vector<int> cpus = allowed_cpus();
 
     for (unsigned i = 0; i < config_.shards; ++i) {
       RunningShard running;
       running.counters = std::make_unique<observe::ShardCounters>();
       running.log = &log_->add_writer(static_cast<int>(i));
-      shard::Options options = shard_options(config_, i, features_);
+      shard::Options options = shard_options(config_, plan_, i, features_);
       direct_descriptors_ = options.direct_descriptors;
       buffer_mode_ = options.buffer_mode;
       if (config_.pin == config::Choice::on && !cpus.empty()) options.cpu = cpus[i % cpus.size()];
       shard::Surroundings with{session_,      recipients_.get(), &clients_,
                                counts_.get(), running.log,       running.counters.get()};
       running.shard = std::make_unique<shard::Shard>(options, std::move(with), by_shard[i]);
-      auto sink = create_sink(spec.value(), sink_options, i, *running.shard);
+      auto sink = create_sink(spec.value(), sink_options(config_, plan_), i, *running.shard);
       if (!sink) return Error{fmt::format("--sink {}: {}", config_.sink, sink.error())};
       if (i == 0) sink_description_ = sink.value()->description();
       running.shard->attach_sink(std::move(sink.value()));
@@ -319,13 +223,11 @@ class Gateway {
     facts.direct_descriptors = direct_descriptors_;
     facts.kernel = scan::selected_kernel();
     facts.sink_description = sink_description_;
-    for (const std::string& line : config::start_block(config_, facts)) {
-      constexpr std::string_view mark = "WARNING: ";
-      bool warns = line.starts_with(mark);
-      say(warns ? observe::LogLevel::warn : observe::LogLevel::info,
-          warns ? std::string_view(line).substr(mark.size()) : std::string_view(line));
-    }
-    for (const std::string& warning : warnings_) say(observe::LogLevel::warn, warning);
+    for (const std::string& line : config::start_block(config_, facts))
+      say(observe::LogLevel::info, line);
+    say(warnings_);
+    say(config::flag_warnings(config_));
+    say(config::recipient_warnings(config_, *recipients_->table()));
     if (metrics_) metrics_->set_readiness(observe::Readiness::ready);
     sd_notify(0, "READY=1");
     log_->flush();
@@ -390,16 +292,20 @@ class Gateway {
   }
 
   void reload() {
-    auto reloaded = recipients_->reload();
-    if (reloaded)
-      say(observe::LogLevel::info, "recipients reloaded");
-    else
-      say(observe::LogLevel::error,
-          "recipients not reloaded, the old ones stay: " + reloaded.error());
+    if (auto reloaded = recipients_->reload(); !reloaded)
+      return say(observe::LogLevel::error,
+                 "recipients not reloaded, the old ones stay: " + reloaded.error());
+    const auto table = recipients_->table();
+    say(observe::LogLevel::info,
+        "recipients reloaded: " + config::recipients_text(config_, *table));
+    say(config::recipient_warnings(config_, *table));
   }
 
   void say(observe::LogLevel level, std::string_view text) {
     process_log_->note(SystemClock::wall_us(), level, text);
+  }
+  void say(const std::vector<config::Warning>& warnings) {
+    for (const config::Warning& warning : warnings) say(warning.level, warning.text);
   }
 
   void stop_shards() {
@@ -415,11 +321,12 @@ class Gateway {
   int signal_fd_ = -1;
   int ended_fd_ = -1;  // written to by each shard that ends
   bool failed_ = false;
+  config::DescriptorPlan plan_;
   ring::Features features_;
   bool direct_descriptors_ = false;
   ring::BufferMode buffer_mode_ = ring::BufferMode::single;
   std::string sink_description_;
-  std::vector<std::string> warnings_;
+  std::vector<config::Warning> warnings_;
   std::vector<std::string_view> verb_names_;
   std::shared_ptr<const smtp::SessionConfig> session_;
   std::unique_ptr<policy::RecipientDirectory> recipients_;

@@ -173,9 +173,11 @@ def test_wrong_settings_are_one_line_and_exit_2(arguments, named):
         assert arguments[1] in done.stderr
 
 
-def test_the_example_configuration_is_right():
+def test_the_example_configuration_is_right(tmp_path):
+    # Its mail goes where only root may make directories.
     done = subprocess.run([server.binary("gatepost"), "--config", str(server.ROOT / "deploy" / "gatepost.toml"),
-                           "--check-config"], capture_output=True, text=True, timeout=60)
+                           "--sink", f"maildir:{tmp_path}/{{address}}", "--check-config"],
+                          capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
 
@@ -214,12 +216,39 @@ def run(*arguments, before=(), **environment):
                           env={**os.environ, **environment})
 
 
+def limited(limits):
+    """The command in front of one that ulimit holds down: limited("-n 200")."""
+    return ["sh", "-c", f'ulimit {limits} && exec "$@"', "sh"]
+
+
 def one_error(done, code):
     """The one line that it ended with."""
     assert done.returncode == code, done.stderr
     line, = done.stderr.splitlines()
     assert line.startswith("gatepost: ")
     return line
+
+
+@pytest.mark.parametrize("shape", ["text", "json"])
+def test_what_loses_mail_is_said_at_every_log_level(start, shape):
+    gatepost = start([("--sink", "discard:"), ("--log-level", "error"), ("--log-format", shape)])
+    line = gatepost.wait_for_log("--sink discard: answers 250 and throws all mail away")
+    if shape == "json":
+        assert json.loads(line)["level"] == "error"
+    assert "listen" not in gatepost.stderr()  # the rest of the block is not
+
+
+def test_the_example_domains_are_said_at_every_log_level(start):
+    port = server.free_port()
+    gatepost = start([("--listen", f"127.0.0.1:{port}"), ("--log-level", "error")], port=port, default_flags=False)
+    gatepost.wait_for_log("no --accept-domain: running on the built-in example domains")
+
+
+def test_listeners_that_overlap_are_found_before_the_start(tmp_path):
+    port = server.free_port()
+    line = one_error(run("--listen", f"*:{port}", "--listen", f"127.0.0.1:{port}", "--accept-domain", "a.example",
+                         "--sink", f"maildir:{tmp_path}/{{address}}"), 2)
+    assert line == f"gatepost: --listen 127.0.0.1:{port}: overlaps with --listen *:{port}; allowed is one of them"
 
 
 def test_a_metrics_port_in_use_is_one_line_with_a_remedy(tmp_path):
@@ -237,6 +266,102 @@ def test_an_address_of_another_host_is_one_line_with_a_remedy(tmp_path):
         line = one_error(run(*flags, "--sink", f"maildir:{tmp_path}/{{address}}"), 1)
         assert re.fullmatch(r"gatepost: --(metrics-)?listen 192\.0\.2\.1:\d+: no interface of this host has the "
                             r"address: give one that `ip address` shows", line)
+
+
+def test_few_descriptors_lower_the_connections_and_start(start):
+    gatepost = start(command_prefix=limited("-n 200"))
+    line = gatepost.wait_for_log("RLIMIT_NOFILE leaves room for .* of --max-connections")
+    room = int(re.search(r"room for (\d+) connections, not the 10000", line).group(1))
+    assert 50 <= room < 200
+    peers = [gatepost.peer() for _ in range(room)]
+    assert {peer.reply().code for peer in peers} == {220}
+    with gatepost.peer() as one_more:
+        assert one_more.reply().code == 421
+    peers[0].command("EHLO client.test", 250)
+    assert peers[0].deliver(b"Subject: t\r\n").code == 250
+    for peer in peers:
+        peer.close()
+
+
+def test_too_few_descriptors_are_one_line_that_says_how_many(tmp_path):
+    line = one_error(run("--listen", f"127.0.0.1:{server.free_port()}", "--shards", "1", "--sink",
+                         f"maildir:{tmp_path}/{{address}}", before=limited("-n 10")), 1)
+    needed = int(re.search(r"RLIMIT_NOFILE is 10: .* need (\d+) descriptors at least: raise it", line).group(1))
+    done = run("--check-config", "--shards", "1", "--sink", f"maildir:{tmp_path}/{{address}}",
+               before=limited(f"-n {needed}"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_least_number_of_descriptors_is_enough_to_take_mail(start):
+    line = one_error(run("--shards", "1", before=limited("-n 10")), 1)
+    needed = int(re.search(r"need (\d+) descriptors", line).group(1))
+    gatepost = start(f"--metrics-listen 127.0.0.1:{server.free_port()}", command_prefix=limited(f"-n {needed - 1}"),
+                     wait=False)
+    assert gatepost.wait() == 1
+    port = server.free_port()
+    gatepost = start(f"--metrics-listen 127.0.0.1:{port}", name="enough", command_prefix=limited(f"-n {needed}"))
+    for number in range(40):
+        with gatepost.greeted() as peer:
+            assert peer.deliver(b"Subject: t\r\n", recipients=[f"user{number}@open.test"]).code == 250
+            peer.quit()
+    assert get(port, "/healthz")[0] == 200
+
+
+def test_too_little_memory_is_one_line(tmp_path):
+    if run("--version", before=limited("-v 300000")).returncode != 0:
+        pytest.skip("this build does not start in so little address space at all (sanitizers)")
+    line = one_error(run("--listen", f"127.0.0.1:{server.free_port()}", "--sink", f"maildir:{tmp_path}/{{address}}",
+                         "--buffer-memory", "512M", before=limited("-v 300000")), 1)
+    assert re.search(r"no \d+M of memory .* lower --shards, --buffer-memory or --max-connections", line)
+
+
+def test_a_reload_says_how_much_there_is(start):
+    gatepost = start()
+    gatepost.recipients_file.write_text("".join(f"u{i}@example.test\n" for i in range(1234)))
+    gatepost.signal(signal.SIGHUP)
+    gatepost.wait_for_log("recipients reloaded: 1,234 addresses, 2 domains$")
+    assert "lists no address" not in gatepost.stderr()
+    gatepost.recipients_file.write_text("# nobody\n")
+    gatepost.signal(signal.SIGHUP)
+    gatepost.wait_for_log("recipients reloaded: 0 addresses, 2 domains$")
+    gatepost.wait_for_log(r"warn \[-\] --recipients \S+/recipients: lists no address and no @domain")
+
+
+def test_an_empty_recipients_file_is_warned_of_at_start_and_by_check_config(start, tmp_path):
+    nobody = tmp_path / "nobody"
+    nobody.write_text("# nobody\n")
+    gatepost = start([("--recipients", str(nobody))])
+    gatepost.wait_for_log(rf"warn \[-\] --recipients {nobody}: lists no address and no @domain")
+    done = run("--check-config", "--accept-domain", "a.example", "--recipients", str(nobody), "--sink",
+               f"maildir:{tmp_path}/{{address}}")
+    assert (done.returncode, done.stdout) == (0, "configuration ok\n")
+    assert done.stderr.startswith(f"warning: --recipients {nobody}: lists no address and no @domain")
+
+
+def test_what_is_allowed_and_perhaps_not_meant_is_warned_of_at_start(start):
+    gatepost = start([("--sink", "maildir:./all/{local-part}"), ("--message-size-limit", "10K")])
+    gatepost.wait_for_log(r"warn \[-\] --message-size-limit 10K: RFC 5321 section 4\.5\.3\.1\.7 wants every server to "
+                          r"take messages of 64K at least")
+    gatepost.wait_for_log(r"warn \[-\] --sink maildir:\./all/\{local-part\}: users of the same name in the 2 accepted "
+                          r"domains share one maildir")
+
+
+def test_check_config_finds_a_sink_that_cannot_be_and_leaves_nothing_behind(tmp_path):
+    (tmp_path / "file").write_text("x")
+    line = one_error(run("--check-config", "--accept-domain", "a.example", "--sink",
+                         f"maildir:{tmp_path}/file/{{address}}"), 2)
+    assert line == f"gatepost: --sink maildir:{tmp_path}/file/{{address}}: {tmp_path}/file: Not a directory"
+    done = run("--check-config", "--accept-domain", "a.example", "--sink", f"maildir:{tmp_path}/new/{{address}}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "configuration ok\n", "")
+    assert not (tmp_path / "new").exists()
+
+
+def test_check_config_warns_of_more_connections_than_descriptors(tmp_path):
+    done = run("--check-config", "--accept-domain", "a.example", "--shards", "1", "--sink",
+               f"maildir:{tmp_path}/{{address}}", before=limited("-n 500"))
+    assert (done.returncode, done.stdout) == (0, "configuration ok\n")
+    assert re.fullmatch(r"warning: RLIMIT_NOFILE leaves room for \d+ connections, not the 10000 of --max-connections: "
+                        r"raise it \(systemd: LimitNOFILE=\)\n", done.stderr)
 
 
 def failing_library(tmp_path, source):

@@ -246,7 +246,8 @@ TEST(CommandLine, a_backslash_that_was_given_is_shown_escaped_once) {
 }
 
 TEST(CommandLine, checks_without_running) {
-  Parsed parsed = parse({"--check-config", "--config", configs_folder + "/good.toml"});
+  Parsed parsed = parse({"--check-config", "--config", configs_folder + "/good.toml", "--sink",
+                         "maildir:" + testing::TempDir() + "/{domain}/{local-part}"});
   EXPECT_FALSE(parsed.run);
   EXPECT_EQ(parsed.exit_code, 0);
   EXPECT_EQ(parsed.out, "configuration ok\n");

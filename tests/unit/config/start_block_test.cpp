@@ -40,24 +40,6 @@ TEST(StartBlock, says_what_is_running) {
         "content 500 B/s, errors 10 soft 20 hard\n",
         "metrics: http://127.0.0.1:9125/metrics\n"})
     EXPECT_NE(block.find(wanted), std::string::npos) << wanted << "in\n" << block;
-  EXPECT_EQ(block.find("WARNING"), std::string::npos);
-}
-
-TEST(StartBlock, warns_when_mail_is_thrown_away) {
-  EXPECT_NE(block_of({"--sink", "discard:", "--accept-domain", "a.example"})
-                .find("WARNING: --sink discard:"),
-            std::string::npos);
-}
-
-TEST(StartBlock, warns_of_the_example_domains) {
-  EXPECT_NE(block_of({}).find("WARNING: no --accept-domain"), std::string::npos);
-}
-
-TEST(StartBlock, R5321_4_5_3_1_7_01_warns_of_a_limit_below_64_kib) {
-  EXPECT_NE(block_of({"--message-size-limit", "65535"}).find("WARNING: --message-size-limit 65535"),
-            std::string::npos);
-  EXPECT_EQ(block_of({"--message-size-limit", "64K"}).find("WARNING: --message-size-limit"),
-            std::string::npos);
 }
 
 }  // namespace

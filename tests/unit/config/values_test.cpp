@@ -58,6 +58,15 @@ TEST(Values, text_of_a_value_reads_back_as_the_value) {
     EXPECT_EQ(parse_duration(duration_text(ms), any).value(), ms);
 }
 
+TEST(Values, counts_for_people_have_commas) {
+  for (auto [count, text] : {std::pair{0ull, "0"},
+                             {999ull, "999"},
+                             {1000ull, "1,000"},
+                             {12'034ull, "12,034"},
+                             {1'234'567ull, "1,234,567"}})
+    EXPECT_EQ(grouped_text(count), text);
+}
+
 TEST(Values, listen_addresses_are_numeric) {
   EXPECT_EQ(parse_listen("192.0.2.1:25").value(), (ListenAddress{"192.0.2.1", 25}));
   EXPECT_EQ(parse_listen("[2001:db8::1]:65535").value(), (ListenAddress{"2001:db8::1", 65535}));
