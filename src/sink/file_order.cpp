@@ -1,6 +1,7 @@
 #include "sink/file_order.hpp"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -108,6 +109,11 @@ FileSystemInfo inspect_file_system(int fd, MaildirSync wanted) {
 
 int FileSystem::flush() const {
   if (syncfs(descriptor.get()) != 0) return errno;
+  // After an error in its journal ext4 may have gone read-only, and then older kernels have syncfs
+  // do nothing and succeed.
+  struct statvfs now {};
+  if (fstatvfs(descriptor.get(), &now) != 0) return errno;
+  if ((now.f_flag & ST_RDONLY) != 0) return EROFS;
   if (info.flush_after_syncfs && fsync(descriptor.get()) != 0) return errno;
   return 0;
 }

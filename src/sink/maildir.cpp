@@ -103,7 +103,11 @@ MaildirSink::~MaildirSink() {
   hand_over();
   queue_.stop();
   for (std::thread& thread : threads_) thread.join();
-  for (MaildirMessage* message : open_) delete message;
+  for (MaildirMessage* message : open_) {
+    // Given up when its name was there already: nobody is told any more but the operator.
+    report_in_doubt(*message);
+    delete message;
+  }
 }
 
 void MaildirSink::start_threads(const FileSystemInfo& file_system) {

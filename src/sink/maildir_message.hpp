@@ -57,7 +57,8 @@ struct MaildirTarget {
   std::shared_ptr<const Mailbox> mailbox;
   FileFailure failure;
   bool linked = false;
-  bool withdrawn = false;  // its name was taken away again, which is not yet on the disk
+  bool same_as_another = false;  // by another path, whose target has the name already
+  bool withdrawn = false;        // its name was taken away again, which is not yet on the disk
 };
 
 class MaildirMessage final : public SinkMessage {

@@ -45,6 +45,15 @@ std::string encode_host(std::string_view host) {
 }
 
 // The parts of a name of ours that say who wrote it.
+// Of ProcessIdentity::system.
+constexpr std::size_t system_length = 24;
+std::string_view machine_of(std::string_view system) {
+  return system.substr(0, 8);
+}
+std::string_view boot_of(std::string_view system) {
+  return system.substr(8, 8);
+}
+
 struct Writer {
   std::uint32_t pid;
   std::string_view system;
@@ -79,8 +88,8 @@ std::optional<Writer> parse_writer(std::string_view name) {
   const bool ours = take_number(name, seconds) && take_char(name, '.') && take_char(name, 'M') &&
                     take_number(name, usec) && take_char(name, 'P') && take_number(name, pid) &&
                     pid <= UINT32_MAX && take_char(name, 'Q') && take_number(name, sequence) &&
-                    take_char(name, 'X') && take_run(name, 16, system) && take_char(name, 'R') &&
-                    take_run(name, 8, life) && take_char(name, '_') &&
+                    take_char(name, 'X') && take_run(name, system_length, system) &&
+                    take_char(name, 'R') && take_run(name, 8, life) && take_char(name, '_') &&
                     take_run(name, bounds::message_id_length, id) && take_char(name, '.');
   if (!ours) return std::nullopt;
   const std::size_t comma = name.find(',');
@@ -166,13 +175,16 @@ ProcessIdentity ProcessIdentity::current(std::string_view host) {
   identity.host = encode_host(host);
   identity.pid = static_cast<std::uint32_t>(getpid());
 
-  std::string boot;
+  std::string machine, boot;
+  std::ifstream("/etc/machine-id") >> machine;
+  if (gethostname(name, sizeof name - 1) == 0) machine += name;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
   struct stat pid_namespace {};
   if (stat("/proc/self/ns/pid", &pid_namespace) != 0) pid_namespace.st_ino = 0;
-  identity.system =
-      fmt::format("{:08X}{:08X}", static_cast<std::uint32_t>(XXH3_64bits(boot.data(), boot.size())),
-                  static_cast<std::uint32_t>(pid_namespace.st_ino));
+  identity.system = fmt::format(
+      "{:08X}{:08X}{:08X}", static_cast<std::uint32_t>(XXH3_64bits(machine.data(), machine.size())),
+      static_cast<std::uint32_t>(XXH3_64bits(boot.data(), boot.size())),
+      static_cast<std::uint32_t>(pid_namespace.st_ino));
   // One draw for all sinks of the process: its shards must know each other's files.
   static const std::uint32_t life = std::random_device{}();
   identity.life = fmt::format("{:08X}", life);
@@ -194,7 +206,8 @@ bool is_stale_temporary(std::string_view name, const ProcessIdentity& self, std:
       // A process with our pid that is not us was us in an earlier life.
       if (writer->pid == self.pid) return writer->life != self.life;
       if (!process_alive(writer->pid)) return true;
-    } else if (writer->system.substr(0, 8) != self.system.substr(0, 8)) {
+    } else if (machine_of(writer->system) == machine_of(self.system) &&
+               boot_of(writer->system) != boot_of(self.system)) {
       return true;  // This host has been booted since.
     }
     // Another pid namespace of the same boot: a container whose processes cannot be seen from here.

@@ -41,7 +41,7 @@ std::optional<std::string> decode_component(std::string_view name);
 struct ProcessIdentity {
   std::string host;  // with '/', ':', ',' and control octets as \ooo (cr.yp.to/proto/maildir.html)
   std::uint32_t pid = 0;
-  std::string system;  // 16 hex digits: boot id, then pid namespace
+  std::string system;  // 24 hex digits: machine, boot id, pid namespace
   std::string life;    // 8 hex digits, drawn at the start of the process
 
   // Of this process; `host` empty: ask gethostname(2).
@@ -49,15 +49,16 @@ struct ProcessIdentity {
 };
 
 // Appends the name of a message file without its size:
-//   SECONDS.M<usec>P<pid>Q<sequence>X<boot and pid namespace>R<life>_<message id>.<host>
+//   SECONDS.M<usec>P<pid>Q<sequence>X<machine, boot and pid namespace>R<life>_<message id>.<host>
 // Names sort by time. They are unique: message ids are in one process, the rest makes it so beyond.
 void append_file_name(std::string& out, const ProcessIdentity& identity, WallUs received_at,
                       std::uint64_t sequence, MessageId id);
 
 // Whether a file in tmp/ was left behind by somebody who will not come back for it.
 // age_s: seconds since it was last changed. process_alive: whether a process of that pid exists.
-// Our own form tells whose it was; every other name is left alone for 36 hours, as the maildir
-// rules have it.
+// Our own form tells whose it was. What may be of a living process elsewhere (on another machine
+// that has the same SMTP name, in a container whose processes can't be seen) and every other name
+// is left alone for 36 hours, as the maildir rules have it.
 bool is_stale_temporary(std::string_view name, const ProcessIdentity& self, std::int64_t age_s,
                         bool (*process_alive)(std::uint32_t pid));
 

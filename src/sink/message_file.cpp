@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -169,6 +170,17 @@ FileFailure copy_to(MaildirMessage& message, const MaildirTarget& target) {
   return failure;
 }
 
+// Two paths may lead to one maildir, by a symbolic link for instance: the name that is in the way
+// is then this message's own.
+bool has_name_in(const MaildirMessage& message, const Mailbox& mailbox) {
+  struct stat here {
+  }, there{};
+  return fstat(message.file.get(), &here) == 0 &&
+         fstatat(mailbox.new_directory.get(), message.linked_name.c_str(), &there,
+                 AT_SYMLINK_NOFOLLOW) == 0 &&
+         here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
 void link_target(MaildirMessage& message, MaildirTarget& target, bool last, MailboxCache& mailboxes,
                  MonotonicNs now) {
   if (target.mailbox == nullptr) target.mailbox = mailboxes.get(target.path, now, target.failure);
@@ -181,6 +193,10 @@ void link_target(MaildirMessage& message, MaildirTarget& target, bool last, Mail
     target.mailbox = mailboxes.get(target.path, now, target.failure);
     if (target.mailbox == nullptr) return;
     error = target.mailbox->device == device ? put_name(message, target, last) : EXDEV;
+  }
+  if (error == EEXIST && has_name_in(message, *target.mailbox)) {
+    target.same_as_another = true;
+    error = 0;
   }
   switch (error) {
     case 0:
@@ -254,10 +270,10 @@ void link_targets(MaildirMessage& message, MailboxCache& mailboxes, MonotonicNs 
 void unlink_target(MaildirMessage& message, MaildirTarget& target) {
   if (!target.linked) return;
   target.linked = false;
-  if (unlinkat(target.mailbox->new_directory.get(), message.linked_name.c_str(), 0) != 0 &&
-      errno != ENOENT) {
+  if (target.same_as_another) return;
+  // Also when it is gone: a reader may have moved it to cur/.
+  if (unlinkat(target.mailbox->new_directory.get(), message.linked_name.c_str(), 0) != 0)
     message.in_doubt = true;
-  }
 }
 
 void discard_file(MaildirMessage& message) {

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -110,6 +111,13 @@ int fsync(int fd) {
 int syncfs(int fd) noexcept {
   static auto* const real = library<int(int)>("syncfs");
   return fails("syncfs", "syncfs") ? -1 : real(fd);
+}
+
+int fstatvfs(int fd, struct statvfs* info) noexcept {
+  static auto* const real = library<int(int, struct statvfs*)>("fstatvfs64");
+  const int result = real(fd, info);
+  if (fails("read-only", "")) info->f_flag |= ST_RDONLY;
+  return result;
 }
 
 int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags) {

@@ -21,6 +21,7 @@ class FileCalls {
   FileCalls& operator=(const FileCalls&) = delete;
 
   // The next calls of this name, until told otherwise, return -1 with this errno; 0: they work.
+  // "read-only": file systems say that they are (fstatvfs).
   void fail(const std::string& name, int error);
   // The next calls of this name wait until release(). Calls of another name that wait go on.
   void hold(const std::string& name);

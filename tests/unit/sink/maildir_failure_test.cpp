@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "file_calls.hpp"
 #include "sink_harness.hpp"
@@ -127,6 +129,83 @@ TEST_P(MaildirFailure, R5321_4_2_5_01_X_06_when_one_copy_fails_no_other_stays) {
   EXPECT_TRUE(host.taken_over(2));
   for (const char* name : {"a", "b", "c", "d"})
     EXPECT_EQ(only_message(mailbox(name)), trace_lf + "x");
+}
+
+TEST_P(MaildirFailure, two_paths_to_one_maildir_get_one_copy) {
+  start(directory.path());
+  std::filesystem::create_directories(directory.path() + "/example.org");
+  std::filesystem::create_directory_symlink("bob", mailbox("robert"));
+  for (SinkToken token = 1; token <= 2; ++token) {
+    send(*sink, TestEnvelope({{"bob", "example.org"}, {"robert", "example.org"}}), token, "x");
+    ASSERT_TRUE(wait_for(token));
+    EXPECT_TRUE(host.taken_over(token)) << outcome(token).cause;
+  }
+  EXPECT_EQ(files_below(mailbox("bob") + "/new").size(), 2u);
+  EXPECT_EQ(files_below(mailbox("bob") + "/tmp").size(), 0u);
+}
+
+// ext4 after an error in its journal, on older kernels: syncfs(2) succeeds without doing anything.
+TEST_P(MaildirFailure, R5321_2_1_01_a_flush_of_a_read_only_file_system_is_none) {
+  FileCalls calls;
+  options.threads = 1;
+  start(directory.path());
+  send(*sink, bob(), 1, "before");
+  ASSERT_TRUE(wait_for(1));
+  calls.fail("read-only", EROFS);
+  send(*sink, bob(), 2, "lost");
+  ASSERT_TRUE(wait_for(2));
+  if (GetParam() == MaildirSync::portable) {
+    EXPECT_TRUE(host.taken_over(2)) << "fsync(2) tells by itself";
+    return;
+  }
+  EXPECT_EQ(outcome(2).disposition, Disposition::local_error);
+  EXPECT_TRUE(outcome(2).cause.ends_with(": Read-only file system")) << outcome(2).cause;
+}
+
+TEST_P(MaildirFailure, a_name_that_a_reader_took_meanwhile_is_told_of) {
+  FileCalls calls;
+  options.threads = 1;
+  start(directory.path());
+  send(*sink, bob(), 1, "before");
+  ASSERT_TRUE(wait_for(1));
+  const bool portable = GetParam() == MaildirSync::portable;
+  calls.hold(portable ? "renameat2" : "linkat");
+  send(*sink, bob(), 2, "taken");
+  ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding(); }));
+  calls.hold(portable ? "fsync" : "syncfs");
+  calls.clear_log();
+  ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding() && !calls.log().empty(); }));
+  for (const auto& entry : std::filesystem::directory_iterator(mailbox("bob") + "/new"))
+    std::filesystem::rename(entry.path(),
+                            mailbox("bob") + "/cur/" + entry.path().filename().string() + ":2,S");
+  calls.fail(portable ? "fsync" : "syncfs", EIO);
+  calls.release();
+  ASSERT_TRUE(wait_for(2));
+  EXPECT_FALSE(host.taken_over(2));
+  ASSERT_FALSE(host.notes.empty());
+  EXPECT_NE(host.notes[0].find(mailbox("bob")), std::string::npos) << host.notes[0];
+}
+
+TEST_P(MaildirFailure, R5321_4_2_5_01_what_was_stored_when_the_sink_ends_is_told_of) {
+  FileCalls calls;
+  options.threads = 1;
+  start(directory.path());
+  send(*sink, bob(), 1, "before");
+  ASSERT_TRUE(wait_for(1));
+  const bool portable = GetParam() == MaildirSync::portable;
+  calls.hold(portable ? "renameat2" : "linkat");
+  send(*sink, bob(), 2, "unanswered");
+  ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding(); }));
+  calls.hold(portable ? "fsync" : "syncfs");
+  calls.clear_log();
+  ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding() && !calls.log().empty(); }));
+  std::thread ending([&] { sink.reset(); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  calls.release();
+  ending.join();
+  EXPECT_FALSE(host.receipts.contains(2));
+  ASSERT_EQ(host.notes.size(), 1u);
+  EXPECT_NE(host.notes[0].find(mailbox("bob")), std::string::npos) << host.notes[0];
 }
 
 TEST_P(MaildirFailure, R5321_4_2_5_01_names_taken_away_are_flushed_before_the_receipt) {

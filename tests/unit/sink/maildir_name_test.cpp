@@ -93,7 +93,7 @@ TEST(MaildirName, R5321_2_4_02_local_parts_of_full_length_are_never_shortened) {
 }
 
 ProcessIdentity identity() {
-  return {"mx.example.org", 4242, "AAAAAAAA00000001", "12345678"};
+  return {"mx.example.org", 4242, "CCCCCCCCAAAAAAAA00000001", "12345678"};
 }
 
 MessageId id_of(std::string_view text) {
@@ -106,7 +106,8 @@ TEST(MaildirFileName, carries_time_writer_id_and_host) {
   std::string name;
   append_file_name(name, identity(), 1'700'000'000'000'007, 5, id_of("0123456789ABCDEF"));
   EXPECT_EQ(name,
-            "1700000000.M000007P4242Q5XAAAAAAAA00000001R12345678_0123456789ABCDEF.mx.example.org");
+            "1700000000.M000007P4242Q5XCCCCCCCCAAAAAAAA00000001R12345678_0123456789ABCDEF."
+            "mx.example.org");
 }
 
 TEST(MaildirFileName, encodes_a_hostile_host_name) {
@@ -118,7 +119,7 @@ TEST(MaildirFileName, all_shards_of_a_process_are_one_writer) {
   const ProcessIdentity two = ProcessIdentity::current("h");
   EXPECT_EQ(one.life, two.life);
   EXPECT_EQ(one.system, two.system);
-  EXPECT_EQ(one.system.size(), 16u);
+  EXPECT_EQ(one.system.size(), 24u);
   EXPECT_EQ(one.life.size(), 8u);
 }
 
@@ -149,18 +150,20 @@ TEST(StaleTemporary, files_of_an_earlier_process_with_our_pid_are) {
 
 TEST(StaleTemporary, files_from_before_the_boot_are) {
   ProcessIdentity earlier = identity();
-  earlier.system = "BBBBBBBB00000001";
+  earlier.system = "CCCCCCCCBBBBBBBB00000001";
   EXPECT_TRUE(is_stale_temporary(written_by(earlier), identity(), 0, all_live));
 }
 
 TEST(StaleTemporary, files_of_other_hosts_and_containers_are_left_for_36_hours) {
   ProcessIdentity container = identity();
-  container.system = "AAAAAAAA00000002";
+  container.system = "CCCCCCCCAAAAAAAA00000002";
+  ProcessIdentity machine = identity();  // behind the same SMTP name
+  machine.system = "DDDDDDDDBBBBBBBB00000001";
   ProcessIdentity host = identity();
   host.host = "other.example.org";
   for (const std::string& name :
-       {written_by(container), written_by(host), std::string("1700000000.1.other"),
-        std::string("x"), std::string()}) {
+       {written_by(container), written_by(machine), written_by(host),
+        std::string("1700000000.1.other"), std::string("x"), std::string()}) {
     EXPECT_FALSE(is_stale_temporary(name, identity(), 36 * 3600, nobody_lives)) << name;
     EXPECT_TRUE(is_stale_temporary(name, identity(), 36 * 3600 + 1, nobody_lives)) << name;
   }

@@ -16,7 +16,7 @@ std::string mailbox_of(const std::string& text, const std::string& local_part,
   const Result<MaildirTemplate> where = MaildirTemplate::parse(text);
   EXPECT_TRUE(where.ok()) << text;
   std::string path;
-  const Recipient recipient{"", local_part, domain};
+  const Recipient recipient{"", local_part, local_part, domain};
   if (where.ok()) where.value().append_mailbox(path, recipient);
   return path;
 }
