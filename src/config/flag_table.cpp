@@ -75,9 +75,9 @@ void add_recipients(std::vector<Flag>& flags) {
 
 void add_limits(std::vector<Flag>& flags) {
   flags.push_back(size_flag("message-size-limit", limits, &Config::message_size_limit_bytes,
-                            {kib, 1024 * gib}, "The largest message to take (552 5.3.4 beyond)."));
-  flags.push_back(size_flag("header-size-limit", limits, &Config::header_size_limit_bytes,
-                            {kib, gib}, "The largest header section of a message."));
+                            {1, 1024 * gib}, "The largest message to take (552 5.3.4 beyond)."));
+  flags.push_back(size_flag("header-size-limit", limits, &Config::header_size_limit_bytes, {1, gib},
+                            "The largest header section of a message."));
   flags.push_back(count_flag(
       "recipient-limit", limits, &Config::recipient_limit, {bounds::recipients_min, 100'000},
       "Recipients of one message; more get 452 4.5.3. RFC 5321 wants 100 at least."));
@@ -134,7 +134,7 @@ void add_delivery(std::vector<Flag>& flags) {
   flags.push_back(auto_count_flag("maildir-threads", delivery, &Config::maildir_threads, 64,
                                   "Threads per shard that write files.", {}));
   flags.push_back(size_flag("min-free-space", delivery, &Config::min_free_space_bytes,
-                            {0, 1024 * gib},
+                            {0, 1024 * 1024 * gib},
                             "Refuse mail for the time being (452 4.3.1) when the disk has less."));
 }
 
