@@ -64,7 +64,8 @@ std::string help_text() {
       "  gatepost --listen '*:25' --hostname mx1.example.org --accept-domain example.org \\\n"
       "           --sink 'maildir:/srv/mail/{domain}/{local-part}'\n"
       "\n"
-      "SIZE is in bytes, or with K, M or G behind it (powers of 1024). TIME is in seconds, or with "
+      "SIZE is in bytes, or with K, M, G or T behind it (powers of 1024). TIME is in seconds, or "
+      "with "
       "ms,\n"
       "s, m, h or d behind it. FLAG=VALUE works too.\n";
   const Config defaults;

@@ -88,7 +88,7 @@ Result<std::uint64_t> parse_size(std::string_view text, Range range) {
   auto bytes = parse_with_unit(text, size_units);
   if (!bytes || !within(*bytes, range)) {
     return Error{
-        fmt::format("allowed is a size from {} to {}, in bytes or with K, M or G behind it",
+        fmt::format("allowed is a size from {} to {}, in bytes or with K, M, G or T behind it",
                     size_text(range.least), size_text(range.most))};
   }
   return *bytes;
