@@ -23,7 +23,7 @@ TEST(Bounds, are_static) {
                            receive_buffer_size_max, receive_buffers_max, message_id_length>);
 }
 
-TEST(Bounds, R5321_4_5_3_1_no_bound_is_below_what_the_rfc_obliges_to_take) {
+TEST(Bounds, no_bound_is_below_what_the_rfc_obliges_to_take) {
   static_assert(local_part_length_max >= 64);     // §4.5.3.1.1
   static_assert(domain_length_max >= 255);        // §4.5.3.1.2
   static_assert(path_length_max >= 256);          // §4.5.3.1.3
@@ -34,7 +34,7 @@ TEST(Bounds, R5321_4_5_3_1_no_bound_is_below_what_the_rfc_obliges_to_take) {
 }
 
 // Here the RFC bounds what we send, not what we take.
-TEST(Bounds, R5321_4_5_3_1_5_replies_are_no_longer_than_512_octets) {
+TEST(Bounds, R5321_4_5_3_1_5_01_replies_are_no_longer_than_512_octets) {
   static_assert(reply_line_length_max <= 512);
 }
 
