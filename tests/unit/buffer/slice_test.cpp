@@ -202,8 +202,10 @@ TEST(Slice, buffers_come_back_in_the_order_in_which_slices_end) {
 TEST(SliceDeathTest, a_share_of_more_than_there_is_aborts) {
   BufferPool pool(count, size, false);
   const Slice slice = received(pool, "hello");
-  EXPECT_EXIT(slice.share(0, 6), aborted, "invariant broken: offset \\+ size <= size_");
-  EXPECT_EXIT(slice.share(6, 0), aborted, "invariant broken: offset \\+ size <= size_");
+  EXPECT_EXIT(slice.share(0, 6), aborted,
+              "invariant broken: offset <= size_ && size <= size_ - offset");
+  EXPECT_EXIT(slice.share(6, 0), aborted,
+              "invariant broken: offset <= size_ && size <= size_ - offset");
 }
 
 TEST(SliceDeathTest, dropping_more_than_there_is_aborts) {
