@@ -319,7 +319,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   VerifyOptions check;
   CLI::App* verify = add_verify(check, app);
 
-  auto refuse = [&](std::string text) {
+  auto refuse = [&](const std::string& text) {
     line.exit_code = 2;
     line.message = in_one_line(text);
     return line;

@@ -74,7 +74,9 @@ Result<Done> read_lines(const std::string& path,
     } else if (const std::string_view text = without_comment(line); !text.empty()) {
       wrong = take(text);
     }
-    if (!wrong.empty()) return Error{path + ":" + std::to_string(number) + ": " + wrong};
+    if (!wrong.empty())
+      return Error{
+          std::string(path).append(":").append(std::to_string(number)).append(": ").append(wrong)};
   }
   if (file.bad()) return unreadable();
   return Done{};

@@ -26,7 +26,7 @@ class ReplyArena {
     }
     if (size + more.size() > room()) next_chunk(size + more.size());
     char* moved = chunk_end();
-    if (size > 0) std::memcpy(moved, piece, size);
+    if (piece != nullptr) std::memcpy(moved, piece, size);
     std::memcpy(moved + size, more.data(), more.size());
     used_ += size + more.size();
     return moved;

@@ -32,7 +32,7 @@ std::uint32_t held_octets_count(std::uint32_t connections) {
 
 }  // namespace
 
-Shard::Shard(Options options, Surroundings surroundings, std::vector<Listener> listeners)
+Shard::Shard(const Options& options, Surroundings surroundings, std::vector<Listener> listeners)
     : options_(options),
       with_(std::move(surroundings)),
       listeners_(std::move(listeners)),
@@ -331,7 +331,7 @@ void Shard::begin_drain() {
 
 void Shard::arm_tick() {
   tick_.tv_sec = 0;
-  tick_.tv_nsec = static_cast<long long>(TimerWheel::tick_ms * ns_per_ms);
+  tick_.tv_nsec = static_cast<long long>(TimerWheel::tick_ms) * static_cast<long long>(ns_per_ms);
   ring_->timeout(&tick_, {op_tick, 0, 0});
   tick_armed_ = true;
 }

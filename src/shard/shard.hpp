@@ -77,7 +77,7 @@ struct Listener {
 
 class Shard final : public SinkHost, private smtp::SessionHost {
  public:
-  Shard(Options options, Surroundings surroundings, std::vector<Listener> listeners);
+  Shard(const Options& options, Surroundings surroundings, std::vector<Listener> listeners);
   ~Shard();
 
   // The sink, made by whoever wires (it wants this shard as its host). Before run().

@@ -36,9 +36,8 @@ TEST(MessageId, is_16_letters_and_digits) {
 }
 
 TEST(MessageId, shows_time_shard_and_sequence) {
-  auto laid_out = [](std::string time, std::string shard, std::string sequence) {
-    return time + shard + sequence;
-  };
+  auto laid_out = [](const std::string& time, const std::string& shard,
+                     const std::string& sequence) { return time + shard + sequence; };
   EXPECT_EQ(text_of(MessageIdGenerator(0).next(0)), laid_out("0000000000", "00", "0001"));
   EXPECT_EQ(text_of(MessageIdGenerator(37).next(35)), laid_out("000000000Z", "11", "0001"));
   EXPECT_EQ(text_of(MessageIdGenerator(shard_last).next(time_last)),

@@ -9,8 +9,6 @@
 namespace gatepost::config {
 namespace {
 
-using observe::LogLevel;
-
 Config config_of(const std::vector<std::string>& arguments) {
   Parsed parsed = parse(arguments);
   EXPECT_TRUE(parsed.run) << parsed.err;
