@@ -3,31 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <set>
+#include <vector>
+
+#include "base/nearest_name.hpp"
 
 namespace gatepost::load {
 namespace {
 
-// Insertions, deletions and replacements that turn one word into the other (Levenshtein's
-// distance).
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
-
 std::string unknown_flag(const CLI::App& app, bool is_verify, std::string_view flag) {
-  std::vector<std::string> names;
+  std::vector<std::string_view> names;
   for (const CLI::Option* option : app.get_options())
     names.insert(names.end(), option->get_lnames().begin(), option->get_lnames().end());
   std::string_view bare = flag.substr(std::min(flag.find_first_not_of('-'), flag.size()));
@@ -56,26 +41,6 @@ std::vector<std::string> split_words(int argc, const char* const* argv) {
     if (valueless) words.emplace_back();
   }
   return words;
-}
-
-std::string_view nearest_name(std::string_view name, std::span<const std::string> names) {
-  constexpr std::size_t name_length_max = 64;  // longer ones are no slip of the pen
-  if (name.empty() || name.size() > name_length_max) return {};
-  std::string_view nearest;
-  std::size_t nearest_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
-  for (std::string_view candidate : names) {
-    std::size_t distance = edit_distance(name, candidate);
-    // Short words are near to each other without being alike: "foo" and "to".
-    bool alike = 2 * distance <= std::max(name.size(), candidate.size());
-    if (!alike || distance >= nearest_distance) continue;
-    nearest = candidate;
-    nearest_distance = distance;
-  }
-  if (!nearest.empty() || name.size() < 3) return nearest;
-  // "recipients" for "recipients-per-message".
-  for (std::string_view candidate : names)
-    if (candidate.find(name) != std::string_view::npos) return candidate;
-  return {};
 }
 
 std::string check_words(const CLI::App& app, const CLI::App& verify,

@@ -20,9 +20,6 @@ std::vector<std::string> split_words(int argc, const char* const* argv);
 std::string check_words(const CLI::App& app, const CLI::App& verify,
                         std::span<const std::string> words);
 
-// The one of `names` that `name` is a slip of the pen for; empty where there is none.
-std::string_view nearest_name(std::string_view name, std::span<const std::string> names);
-
 // `text` without line ends and other control characters, which stand as \xNN instead: what someone
 // typed may be repeated to a terminal, but not obeyed by it.
 std::string in_one_line(std::string_view text);
