@@ -526,7 +526,7 @@ TEST_P(ShardFlow, R5321_4_2_01_every_reply_arrives_before_the_end_however_late_i
 }
 
 TEST_P(ShardFlow, SMG_13_a_delay_holds_back_one_error_and_not_all_that_follow) {
-  RunningShard shard(options(), {.error_sleep_ms = 200, .soft_error_limit = 1});
+  RunningShard shard(options(), {.error_sleep_ms = 500, .soft_error_limit = 1});
   Client client(shard);
   client.greet();
   client.say("FOO\r\nFOO\r\nFOO\r\nFOO\r\n");

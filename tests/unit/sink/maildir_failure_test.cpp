@@ -172,8 +172,8 @@ TEST_P(MaildirFailure, a_name_that_a_reader_took_meanwhile_is_told_of) {
   calls.hold(portable ? "renameat2" : "linkat");
   send(*sink, bob(), 2, "taken");
   ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding(); }));
-  calls.hold(portable ? "fsync" : "syncfs");
   calls.clear_log();
+  calls.hold(portable ? "fsync" : "syncfs");
   ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding() && !calls.log().empty(); }));
   for (const auto& entry : std::filesystem::directory_iterator(mailbox("bob") + "/new"))
     std::filesystem::rename(entry.path(),
@@ -196,8 +196,8 @@ TEST_P(MaildirFailure, R5321_4_2_5_01_what_was_stored_when_the_sink_ends_is_told
   calls.hold(portable ? "renameat2" : "linkat");
   send(*sink, bob(), 2, "unanswered");
   ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding(); }));
-  calls.hold(portable ? "fsync" : "syncfs");
   calls.clear_log();
+  calls.hold(portable ? "fsync" : "syncfs");
   ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding() && !calls.log().empty(); }));
   std::thread ending([&] { sink.reset(); });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -479,8 +479,8 @@ TEST_P(MaildirFailure, X_10_abort_during_the_flush_is_noted_with_the_message) {
   calls.hold(portable ? "renameat2" : "linkat");
   SinkMessage* const message = send(*sink, bob(), 2, "doubtful");
   ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding(); }));
-  calls.hold(portable ? "fsync" : "syncfs");
   calls.clear_log();
+  calls.hold(portable ? "fsync" : "syncfs");
   ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding() && !calls.log().empty(); }));
   EXPECT_FALSE(host.receipts.contains(2)) << "acknowledged before the name was durable";
   sink->abort(message);
