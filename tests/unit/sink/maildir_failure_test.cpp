@@ -67,6 +67,21 @@ class MaildirFailure : public testing::TestWithParam<MaildirSync> {
   std::string mailbox(const std::string& local_part) const {
     return directory.path() + "/example.org/" + local_part;
   }
+  const char* flush() const { return GetParam() == MaildirSync::portable ? "fsync" : "syncfs"; }
+  // Starts the sink and stores message 1 for bob, so that message 2 finds his maildir open; that
+  // one has its name then, and waits where the name is flushed.
+  void hold_second_at_its_flush(FileCalls& calls, SinkMessage*& second) {
+    options.threads = 1;
+    start(directory.path());
+    send(*sink, bob(), 1, "before");
+    ASSERT_TRUE(wait_for(1));
+    calls.hold(GetParam() == MaildirSync::portable ? "renameat2" : "linkat");
+    second = send(*sink, bob(), 2, "held");
+    ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding(); }));
+    calls.clear_log();
+    calls.hold(flush());
+    ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding() && !calls.log().empty(); }));
+  }
   static TestEnvelope bob() { return TestEnvelope({{"bob", "example.org"}}); }
 
   test::TemporaryDirectory directory;
@@ -164,21 +179,12 @@ TEST_P(MaildirFailure, R5321_2_1_01_a_flush_of_a_read_only_file_system_is_none) 
 
 TEST_P(MaildirFailure, a_name_that_a_reader_took_meanwhile_is_told_of) {
   FileCalls calls;
-  options.threads = 1;
-  start(directory.path());
-  send(*sink, bob(), 1, "before");
-  ASSERT_TRUE(wait_for(1));
-  const bool portable = GetParam() == MaildirSync::portable;
-  calls.hold(portable ? "renameat2" : "linkat");
-  send(*sink, bob(), 2, "taken");
-  ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding(); }));
-  calls.clear_log();
-  calls.hold(portable ? "fsync" : "syncfs");
-  ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding() && !calls.log().empty(); }));
+  SinkMessage* message = nullptr;
+  ASSERT_NO_FATAL_FAILURE(hold_second_at_its_flush(calls, message));
   for (const auto& entry : std::filesystem::directory_iterator(mailbox("bob") + "/new"))
     std::filesystem::rename(entry.path(),
                             mailbox("bob") + "/cur/" + entry.path().filename().string() + ":2,S");
-  calls.fail(portable ? "fsync" : "syncfs", EIO);
+  calls.fail(flush(), EIO);
   calls.release();
   ASSERT_TRUE(wait_for(2));
   EXPECT_FALSE(host.taken_over(2));
@@ -188,17 +194,8 @@ TEST_P(MaildirFailure, a_name_that_a_reader_took_meanwhile_is_told_of) {
 
 TEST_P(MaildirFailure, R5321_4_2_5_01_what_was_stored_when_the_sink_ends_is_told_of) {
   FileCalls calls;
-  options.threads = 1;
-  start(directory.path());
-  send(*sink, bob(), 1, "before");
-  ASSERT_TRUE(wait_for(1));
-  const bool portable = GetParam() == MaildirSync::portable;
-  calls.hold(portable ? "renameat2" : "linkat");
-  send(*sink, bob(), 2, "unanswered");
-  ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding(); }));
-  calls.clear_log();
-  calls.hold(portable ? "fsync" : "syncfs");
-  ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding() && !calls.log().empty(); }));
+  SinkMessage* message = nullptr;
+  ASSERT_NO_FATAL_FAILURE(hold_second_at_its_flush(calls, message));
   std::thread ending([&] { sink.reset(); });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   calls.release();
@@ -471,17 +468,8 @@ TEST_P(MaildirFailure, abort_before_the_name_is_put_delivers_nothing) {
 
 TEST_P(MaildirFailure, X_10_abort_during_the_flush_is_noted_with_the_message) {
   FileCalls calls;
-  options.threads = 1;  // so that the second message finds the maildir open
-  start(directory.path());
-  send(*sink, bob(), 1, "before");
-  ASSERT_TRUE(wait_for(1));
-  const bool portable = GetParam() == MaildirSync::portable;
-  calls.hold(portable ? "renameat2" : "linkat");
-  SinkMessage* const message = send(*sink, bob(), 2, "doubtful");
-  ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding(); }));
-  calls.clear_log();
-  calls.hold(portable ? "fsync" : "syncfs");
-  ASSERT_TRUE(loop_until(*sink, [&] { return calls.holding() && !calls.log().empty(); }));
+  SinkMessage* message = nullptr;
+  ASSERT_NO_FATAL_FAILURE(hold_second_at_its_flush(calls, message));
   EXPECT_FALSE(host.receipts.contains(2)) << "acknowledged before the name was durable";
   sink->abort(message);
   calls.release();
