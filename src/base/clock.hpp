@@ -30,4 +30,7 @@ struct SystemClock {
   }
 };
 
+// The clock of shards and sinks. The simulator's stand-in for this header names another one.
+using Clock = SystemClock;
+
 }  // namespace gatepost

@@ -46,14 +46,6 @@ std::string_view log_level_name(LogLevel level) {
   return "info";
 }
 
-// What one writer has recorded since the last round.
-struct EventLog::Unread {
-  EventWriter* writer = nullptr;
-  std::uint64_t head = 0;
-  std::uint64_t tail = 0;
-  WallUs time_us = 0;  // of the record at head
-};
-
 struct EventLog::State {
   explicit State(Options given) : options(std::move(given)), output(options.output_fd) {}
   ~State() {
@@ -63,8 +55,7 @@ struct EventLog::State {
   void run();
   bool collect_all();
   EventWriter* writer_at(std::size_t i);
-  bool advance(Unread& unread);
-  void report_drops(EventWriter& writer);
+  void report_drops(std::size_t i, const EventWriter& writer);
   void append_record(const std::uint8_t* record, int shard);
   void append_own_note(LogLevel level, int shard, std::string_view text);
   void write_batch();
@@ -85,8 +76,9 @@ struct EventLog::State {
   TimeStamp time_stamp;
   std::string batch;
   std::size_t batch_lines = 0;
-  std::vector<Unread> unread;
-  std::uint64_t lines_lost = 0;  // could not be written to the output
+  std::vector<EventCursor> unread;
+  std::vector<std::uint64_t> drops_reported;  // by writer
+  std::uint64_t lines_lost = 0;               // could not be written to the output
 };
 
 void EventLog::State::append_record(const std::uint8_t* record, int shard) {
@@ -128,36 +120,19 @@ void EventLog::State::write_batch() {
   batch_lines = 0;
 }
 
-// Goes on to the writer's next record. False: there is none, and all were given back.
-bool EventLog::State::advance(Unread& next) {
-  for (;;) {
-    next.writer->head_.store(next.head, std::memory_order_release);
-    if (next.head == next.tail) return false;
-    const std::uint8_t* record =
-        next.writer->ring_.get() + (next.head & (next.writer->capacity_ - 1));
-    RecordStart start;
-    std::memcpy(&start, record, sizeof start);
-    GP_CHECK(start.size >= 8 && start.size % 8 == 0 && start.size <= next.tail - next.head);
-    if (start.kind != EventKind::padding) {
-      next.time_us = RecordReader(record).header().time_us;
-      return true;
-    }
-    next.head += start.size;
-  }
-}
-
 EventWriter* EventLog::State::writer_at(std::size_t i) {
   // Writers are only ever added, and stay where they are.
   std::lock_guard lock(mutex);
   return i < writers.size() ? writers[i].get() : nullptr;
 }
 
-void EventLog::State::report_drops(EventWriter& writer) {
+void EventLog::State::report_drops(std::size_t i, const EventWriter& writer) {
+  if (i == drops_reported.size()) drops_reported.push_back(0);
   std::uint64_t dropped = writer.dropped();
-  if (dropped == writer.dropped_reported_) return;
-  append_own_note(LogLevel::warn, writer.shard_,
-                  fmt::format("{} log lines dropped", dropped - writer.dropped_reported_));
-  writer.dropped_reported_ = dropped;
+  if (dropped == drops_reported[i]) return;
+  append_own_note(LogLevel::warn, writer.shard(),
+                  fmt::format("{} log lines dropped", dropped - drops_reported[i]));
+  drops_reported[i] = dropped;
 }
 
 // The lines of all writers in the order of their time, as far as they are there. Returns whether
@@ -165,21 +140,17 @@ void EventLog::State::report_drops(EventWriter& writer) {
 bool EventLog::State::collect_all() {
   unread.clear();
   for (std::size_t i = 0; EventWriter* writer = writer_at(i); ++i) {
-    Unread found{writer, writer->head_.load(std::memory_order_relaxed),
-                 writer->tail_.load(std::memory_order_acquire)};
-    if (advance(found)) unread.push_back(found);
+    EventCursor cursor(*writer);
+    if (cursor.next()) unread.push_back(cursor);
   }
   const bool any = !unread.empty();
   while (!unread.empty()) {
-    const auto next = std::ranges::min_element(unread, {}, &Unread::time_us);
-    EventWriter& writer = *next->writer;
-    const std::uint8_t* record = writer.ring_.get() + (next->head & (writer.capacity_ - 1));
-    append_record(record, writer.shard_);
-    next->head += RecordReader(record).header().size;
-    if (!advance(*next)) unread.erase(next);
+    const auto earliest = std::ranges::min_element(unread, {}, &EventCursor::time_us);
+    append_record(earliest->record(), earliest->writer().shard());
+    if (!earliest->next()) unread.erase(earliest);
     if (batch.size() >= batch_bytes) write_batch();
   }
-  for (std::size_t i = 0; EventWriter* writer = writer_at(i); ++i) report_drops(*writer);
+  for (std::size_t i = 0; EventWriter* writer = writer_at(i); ++i) report_drops(i, *writer);
   write_batch();
   if (!batch.empty()) write_batch();  // the note about lines lost before
   return any;

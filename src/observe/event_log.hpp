@@ -81,6 +81,9 @@ constexpr std::size_t logged_string_length_max = 512;
 // `now` is the event's time. Events above the log's level cost one comparison.
 class EventWriter {
  public:
+  // shard: its number, or -1. ring_bytes: rounded up to a power of two. wake_fd: an eventfd(2) that
+  // is written when the ring is half full; -1: none.
+  EventWriter(int shard, LogLevel level, std::size_t ring_bytes, int wake_fd);
   ~EventWriter();
   EventWriter(const EventWriter&) = delete;
   EventWriter& operator=(const EventWriter&) = delete;
@@ -109,12 +112,12 @@ class EventWriter {
   // A sentence about one connection: "<text>: unknown[192.0.2.1]".
   void note(WallUs now, LogLevel level, const LoggedSession& session, std::string_view text);
 
+  int shard() const { return shard_; }
   // Events lost because the ring was full. Any thread.
   std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
  private:
-  friend class EventLog;
-  EventWriter(int shard, LogLevel level, std::size_t ring_bytes, int wake_fd);
+  friend class EventCursor;
   void record(EventKind kind, LogLevel level, WallUs now, std::span<const std::uint64_t> numbers,
               std::span<const std::string_view> strings);
   // Room for `size` octets in one piece, or nullptr after counting a drop.
@@ -133,7 +136,6 @@ class EventWriter {
   std::uint64_t head_seen_ = 0;
   bool wake_sent_ = false;
   std::atomic<std::uint64_t> dropped_{0};
-  std::uint64_t dropped_reported_ = 0;  // the log thread's
 };
 
 class EventLog {
@@ -164,7 +166,6 @@ class EventLog {
 
  private:
   struct State;
-  struct Unread;
   explicit EventLog(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/check.hpp"
 #include "observe/event_log.hpp"
 
 namespace gatepost::observe {
@@ -85,6 +86,46 @@ class RecordReader {
   const std::uint8_t* strings_;
   unsigned numbers_taken_ = 0;
   unsigned strings_taken_ = 0;
+};
+
+// What one writer has recorded and its reader has not yet taken. The reader's thread.
+class EventCursor {
+ public:
+  explicit EventCursor(EventWriter& writer)
+      : writer_(&writer),
+        head_(writer.head_.load(std::memory_order_relaxed)),
+        tail_(writer.tail_.load(std::memory_order_acquire)) {}
+
+  EventWriter& writer() const { return *writer_; }
+  // Goes on to the next record that had been there when the cursor was made, and gives the room of
+  // those before it back to the writer. False: there is none.
+  bool next() {
+    for (;;) {
+      head_ += size_;
+      writer_->head_.store(head_, std::memory_order_release);
+      size_ = 0;
+      if (head_ == tail_) return false;
+      RecordStart start;
+      std::memcpy(&start, record(), sizeof start);
+      GP_CHECK(start.size >= 8 && start.size % 8 == 0 && start.size <= tail_ - head_);
+      size_ = start.size;
+      if (start.kind == EventKind::padding) continue;
+      time_us_ = RecordReader(record()).header().time_us;
+      return true;
+    }
+  }
+  // After next() was true.
+  const std::uint8_t* record() const {
+    return writer_->ring_.get() + (head_ & (writer_->capacity_ - 1));
+  }
+  WallUs time_us() const { return time_us_; }
+
+ private:
+  EventWriter* writer_;
+  std::uint64_t head_;
+  std::uint64_t tail_;
+  std::uint32_t size_ = 0;  // of the record at head_
+  WallUs time_us_ = 0;
 };
 
 }  // namespace gatepost::observe

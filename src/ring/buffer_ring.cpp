@@ -33,7 +33,7 @@ Result<std::unique_ptr<BufferRing>> BufferRing::create(Ring& ring, BufferPool& p
   registration.ring_entries = pool.count();
   registration.bgid = group;
   if (mode == BufferMode::incremental) registration.pad = abi::pbuf_ring_inc;
-  int result = io_uring_register_buf_ring(ring.native(), &registration, 0);
+  int result = ring.register_buffers(registration);
   if (result < 0)
     return Error{std::string("buffer ring: ") + std::strerror(-result) +
                  " (Linux 5.19 or newer; RLIMIT_MEMLOCK large enough)"};
@@ -44,7 +44,7 @@ Result<std::unique_ptr<BufferRing>> BufferRing::create(Ring& ring, BufferPool& p
 
 BufferRing::~BufferRing() {
   if (shared_ == nullptr) return;
-  io_uring_unregister_buf_ring(ring_.native(), group_);
+  ring_.unregister_buffers(group_);
   munmap(shared_, shared_size_);
 }
 

@@ -13,52 +13,9 @@
 #include <string>
 
 #include "base/result.hpp"
-#include "buffer/buffer_pool.hpp"
+#include "ring/completion.hpp"
 
 namespace gatepost::ring {
-
-// What the running kernel offers; found out once at start by trying.
-struct Features {
-  bool recv_bundle = false;          // one completion for several buffers (Linux 6.10)
-  bool incremental_buffers = false;  // several completions from one buffer (Linux 6.12)
-  bool socket_commands =
-      false;  // getsockopt through the ring (Linux 6.7): peers of direct descriptors
-  bool multishot_timeout = false;  // Linux 6.4
-};
-
-// A socket or file as the ring names it: a number of the process, or one of the ring's own table.
-struct Descriptor {
-  std::int32_t number = -1;
-  bool direct = false;
-};
-
-// 64 bits that name an operation: what it is, for which slot, and which user of the slot.
-struct Tag {
-  std::uint8_t operation = 0;
-  std::uint32_t generation = 0;  // 24 bits
-  std::uint32_t slot = 0;
-
-  std::uint64_t pack() const {
-    return (std::uint64_t{operation} << 56) | (std::uint64_t{generation & 0xffffff} << 32) | slot;
-  }
-  static Tag unpack(std::uint64_t value) {
-    return {static_cast<std::uint8_t>(value >> 56),
-            static_cast<std::uint32_t>(value >> 32) & 0xffffff, static_cast<std::uint32_t>(value)};
-  }
-};
-
-struct Completion {
-  Tag tag;
-  std::int32_t result = 0;  // >= 0, or a negated errno
-  std::uint32_t flags = 0;
-  bool more() const { return (flags & IORING_CQE_F_MORE) != 0; }  // a multishot goes on
-  // More octets were in the socket than the receive took.
-  bool socket_not_empty() const { return (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0; }
-  bool has_buffer() const { return (flags & IORING_CQE_F_BUFFER) != 0; }
-  std::uint16_t buffer_id() const {
-    return static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT);
-  }
-};
 
 class Ring {
  public:
@@ -133,6 +90,22 @@ class Ring {
   }
   // Whether everything submitted has reached the kernel (so that buffers of send_now are free).
   bool submitted_all() const { return io_uring_sq_ready(&ring_) == 0; }
+
+  // Makes the octets at `registration` known as a provided buffer ring, or takes it back
+  // (io_uring_register_buf_ring(3)). Returns 0 or a negated errno.
+  int register_buffers(io_uring_buf_reg& registration) {
+    return io_uring_register_buf_ring(&ring_, &registration, 0);
+  }
+  void unregister_buffers(std::uint16_t group) { io_uring_unregister_buf_ring(&ring_, group); }
+
+  // --- System calls on sockets that are never waited for, so that they need no submission ---
+  // The peer of a connected socket of the process (getpeername(2)). False: it is gone already.
+  static bool peer_of(int socket, sockaddr_storage& address) {
+    socklen_t length = sizeof address;
+    return getpeername(socket, reinterpret_cast<sockaddr*>(&address), &length) == 0;
+  }
+  // From now on the kernel refuses whoever connects (shutdown(2) of a listening socket).
+  static void stop_listening(int listener) { ::shutdown(listener, SHUT_RDWR); }
 
   int descriptor() const { return ring_.ring_fd; }
   io_uring* native() { return &ring_; }

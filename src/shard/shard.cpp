@@ -1,8 +1,6 @@
 #include "shard/shard.hpp"
 
 #include <sched.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -44,14 +42,9 @@ Shard::Shard(const Options& options, Surroundings surroundings, std::vector<List
       recipients_(*with_.recipients),
       counters_(*with_.counters),
       log_(*with_.log),
-      held_octets_(held_octets_count(options.connections_max), held_octets_size, false) {
-  control_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  GP_CHECK(control_fd_ >= 0);
-}
+      held_octets_(held_octets_count(options.connections_max), held_octets_size, false) {}
 
-Shard::~Shard() {
-  close(control_fd_);
-}
+Shard::~Shard() = default;
 
 void Shard::attach_sink(std::unique_ptr<Sink> sink) {
   sink_ = std::move(sink);
@@ -63,12 +56,12 @@ void Shard::attach_sink(std::unique_ptr<Sink> sink) {
 void Shard::drain() {
   Order serve = Order::serve;
   order_.compare_exchange_strong(serve, Order::drain);
-  eventfd_write(control_fd_, 1);
+  control_.signal();
 }
 
 void Shard::stop() {
   order_.store(Order::stop);
-  eventfd_write(control_fd_, 1);
+  control_.signal();
 }
 
 Result<Done> Shard::set_up() {
@@ -93,7 +86,7 @@ Result<Done> Shard::set_up() {
   read_clock();
   wheel_.start(now_ms_);
   for (std::uint32_t i = 0; i < listeners_.size(); ++i) arm_accept(i);
-  ring_->poll_multishot(control_fd_, {op_control, 0, 0});
+  ring_->poll_multishot(control_.fd(), {op_control, 0, 0});
   if (sink_->event_fd() >= 0) ring_->poll_multishot(sink_->event_fd(), {op_sink, 0, 0});
   return Done{};
 }
@@ -142,9 +135,9 @@ void Shard::begin_loop() {
 }
 
 void Shard::read_clock() {
-  now_ns_ = SystemClock::monotonic_ns();
+  now_ns_ = Clock::monotonic_ns();
   now_ms_ = now_ns_ / ns_per_ms;
-  wall_us_ = SystemClock::wall_us();
+  wall_us_ = Clock::wall_us();
 }
 
 Result<Done> Shard::loop() {
@@ -261,7 +254,7 @@ void Shard::complete(const ring::Completion& completion) {
     case op_tick:
       return on_tick();
     case op_control:
-      if (!completion.more()) ring_->poll_multishot(control_fd_, {op_control, 0, 0});
+      if (!completion.more()) ring_->poll_multishot(control_.fd(), {op_control, 0, 0});
       return on_control();
     case op_sink:
       if (!completion.more()) ring_->poll_multishot(sink_->event_fd(), {op_sink, 0, 0});
@@ -296,8 +289,7 @@ void Shard::complete(const ring::Completion& completion) {
 }
 
 void Shard::on_control() {
-  eventfd_t value;
-  eventfd_read(control_fd_, &value);
+  control_.reset();
   switch (order_.load()) {
     case Order::serve:
       return;
@@ -318,7 +310,7 @@ void Shard::begin_drain() {
   for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
     ring_->cancel({op_accept, 0, i}, {op_cancel, 0, 0});
     // Who connects from now on is refused by the kernel, instead of waiting for a greeting.
-    shutdown(listeners_[i].fd, SHUT_RDWR);
+    ring::Ring::stop_listening(listeners_[i].fd);
   }
   for (std::uint32_t slot = 0; slot < table_.used_end(); ++slot) {
     Connection& connection = table_.at(slot);

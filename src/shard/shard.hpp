@@ -20,6 +20,7 @@
 
 #include "base/message_id.hpp"
 #include "base/result.hpp"
+#include "base/wakeup.hpp"
 #include "buffer/buffer_pool.hpp"
 #include "gatepost/sink.hpp"
 #include "observe/counters.hpp"
@@ -256,7 +257,7 @@ class Shard final : public SinkHost, private smtp::SessionHost {
   bool draining_ = false;
   bool stopping_ = false;
   std::uint64_t drain_deadline_ms_ = 0;
-  int control_fd_ = -1;
+  Wakeup control_;
   std::atomic<Order> order_{Order::serve};
 };
 

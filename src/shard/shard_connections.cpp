@@ -72,8 +72,7 @@ void Shard::on_accept(const ring::Completion& completion) {
     ring_->peer_name(descriptor, address, length, tag(op_peer_name, *connection));
     return;
   }
-  socklen_t length = sizeof *address;
-  if (getpeername(descriptor.number, reinterpret_cast<sockaddr*>(address), &length) != 0) {
+  if (!ring::Ring::peer_of(descriptor.number, *address)) {
     lost(*connection, "lost connection");  // gone already
     return;
   }

@@ -1,9 +1,9 @@
 // A file descriptor that closes itself.
 #pragma once
 
-#include <unistd.h>
-
 #include <utility>
+
+#include "sink/file_calls.hpp"
 
 namespace gatepost {
 
@@ -22,7 +22,7 @@ class FileDescriptor {
   bool valid() const { return fd_ >= 0; }
   void reset() {
     // What close(2) may report was asked for before, by fsync or syncfs.
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    if (fd_ >= 0) files::close(std::exchange(fd_, -1));
   }
 
  private:

@@ -1,7 +1,5 @@
 #include "sink/mailbox.hpp"
 
-#include <fcntl.h>
-
 #include <array>
 #include <cerrno>
 
@@ -17,13 +15,13 @@ std::string_view parent_of(std::string_view path) {
 }
 
 int open_directory(const std::string& path) {
-  return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return files::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 }  // namespace
 
 int make_directories(const std::string& path, std::string* synced_from) {
-  if (mkdir(path.c_str(), directory_mode) == 0) {
+  if (files::mkdir(path.c_str(), directory_mode) == 0) {
     // The topmost one is made first, so that the first to write here is right.
     if (synced_from != nullptr && synced_from->empty()) *synced_from = parent_of(path);
     return 0;
@@ -31,7 +29,7 @@ int make_directories(const std::string& path, std::string* synced_from) {
   if (errno == EEXIST) return 0;
   if (errno != ENOENT || path.size() <= 1) return errno;
   if (const int error = make_directories(std::string(parent_of(path)), synced_from)) return error;
-  if (mkdir(path.c_str(), directory_mode) == 0 || errno == EEXIST) return 0;
+  if (files::mkdir(path.c_str(), directory_mode) == 0 || errno == EEXIST) return 0;
   return errno;
 }
 
@@ -41,7 +39,7 @@ FileFailure sync_directories(const std::string& path, std::string_view top) {
     const std::string name(current);
     const FileDescriptor directory(open_directory(name));
     if (!directory.valid()) return FileFailure::of("open", name, errno);
-    if (fsync(directory.get()) != 0) return FileFailure::of("fsync", name, errno);
+    if (files::fsync(directory.get()) != 0) return FileFailure::of("fsync", name, errno);
     if (current.size() <= top.size() || current.size() <= 1) return {};
     current = parent_of(current);
   }
@@ -127,7 +125,7 @@ std::shared_ptr<const Mailbox> MailboxCache::open(const std::string& path, FileF
   }
 
   struct stat info {};
-  if (fstat(mailbox->new_directory.get(), &info) != 0) {
+  if (files::fstat(mailbox->new_directory.get(), &info) != 0) {
     failure = FileFailure::of("stat", path + "/new", errno);
     return nullptr;
   }
@@ -147,7 +145,7 @@ std::shared_ptr<const Mailbox> MailboxCache::open(const std::string& path, FileF
 bool MailboxCache::still_there(const Mailbox& mailbox) const {
   struct stat info {};
   const std::string path = mailbox.path + "/new";
-  return stat(path.c_str(), &info) == 0 && info.st_dev == mailbox.device &&
+  return files::stat(path.c_str(), &info) == 0 && info.st_dev == mailbox.device &&
          info.st_ino == mailbox.new_inode;
 }
 

@@ -1,13 +1,10 @@
 #include "sink/maildir.hpp"
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <cerrno>
 
 #include "fmt/format.h"
+#include "sink/file_calls.hpp"
 #include "sink/maildir_cleaning.hpp"
 
 namespace gatepost {
@@ -27,23 +24,6 @@ constexpr unsigned threads_max = 64;
 constexpr std::size_t batched_messages_max = 256;
 constexpr std::size_t portable_messages_max = 16;
 constexpr std::size_t batch_targets_max = 1024;
-
-// While it lives, threads are started with all signals blocked: signals are for the main thread,
-// and SIGXFSZ (RLIMIT_FSIZE) is to be an error of write(2) and not the end of the process.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 std::string describe(const MaildirTemplate& where, const FileSystemInfo& file_system) {
   constexpr std::string_view orders[] = {"portable", "batched, two flushes", "batched"};
@@ -69,7 +49,7 @@ Result<std::unique_ptr<Sink>> MaildirSink::create(const MaildirTemplate& where,
   if (const FileFailure failure = make_root(where.root()); failure.failed()) {
     return Error{failure.cause};
   }
-  const FileDescriptor root(::open(where.root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor root(files::open(where.root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root.valid()) return Error{FileFailure::of("open", where.root(), errno).cause};
   const FileSystemInfo file_system = inspect_file_system(root.get(), options.sync);
 
@@ -102,7 +82,7 @@ MaildirSink::~MaildirSink() {
   }
   hand_over();
   queue_.stop();
-  for (std::thread& thread : threads_) thread.join();
+  for (WorkerThread& thread : threads_) thread.join();
   for (MaildirMessage* message : open_) {
     // Given up when its name was there already: nobody is told any more but the operator.
     report_in_doubt(*message);
@@ -112,7 +92,7 @@ MaildirSink::~MaildirSink() {
 
 void MaildirSink::start_threads(const FileSystemInfo& file_system) {
   free_space_.measure();
-  measured_at_ = SystemClock::monotonic_ns();
+  measured_at_ = Clock::monotonic_ns();
   const bool portable = file_system.order == FileOrder::portable;
   unsigned count = options_.threads;
   if (count == 0) count = portable ? portable_threads : batched_threads;
@@ -124,22 +104,18 @@ void MaildirSink::start_threads(const FileSystemInfo& file_system) {
   plan.mailboxes_max = std::max<std::size_t>(1, options_.mailboxes_open_max / count);
   plan.share = {portable ? portable_messages_max : batched_messages_max, batch_targets_max,
                 portable ? count : 1};
-  const SignalsBlocked blocked;
   for (unsigned i = 0; i < count; ++i) {
     writers_.push_back(std::make_unique<MaildirWriter>(plan, queue_, free_space_));
-    threads_.emplace_back([writer = writers_.back().get()] { writer->run(); });
-    pthread_setname_np(threads_.back().native_handle(), "gp-maildir");
+    threads_.emplace_back("gp-maildir", [writer = writers_.back().get()] { writer->run(); });
   }
 }
 
 void MaildirSink::start_cleaning() {
-  const SignalsBlocked blocked;
-  threads_.emplace_back([this] { clean_maildirs(where_, identity_, stop_cleaning_); });
-  pthread_setname_np(threads_.back().native_handle(), "gp-clean");
+  threads_.emplace_back("gp-clean", [this] { clean_maildirs(where_, identity_, stop_cleaning_); });
 }
 
 Receipt MaildirSink::available(std::uint64_t size) {
-  const MonotonicNs now = SystemClock::monotonic_ns();
+  const MonotonicNs now = Clock::monotonic_ns();
   if (now - measured_at_ >= measure_every_ns) {
     measured_at_ = now;
     queue_.request_measurement();

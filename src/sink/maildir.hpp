@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "base/worker_thread.hpp"
 #include "gatepost/sink.hpp"
 #include "sink/maildir_message.hpp"
 #include "sink/maildir_name.hpp"
@@ -102,7 +102,7 @@ class MaildirSink final : public Sink {
   std::uint64_t bytes_held_ = 0;
 
   std::vector<std::unique_ptr<MaildirWriter>> writers_;
-  std::vector<std::thread> threads_;
+  std::vector<WorkerThread> threads_;
   std::atomic<bool> stop_cleaning_{false};
 };
 

@@ -1,14 +1,8 @@
 #include "sink/maildir_name.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <charconv>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <random>
 
 #include "fmt/format.h"
 
@@ -29,19 +23,6 @@ int hex_value(char digit) {
 // names that tools take for options.
 bool kept_at_front(char octet) {
   return kept_when_encoded(octet) && octet != '.' && octet != '-';
-}
-
-std::string encode_host(std::string_view host) {
-  std::string out;
-  for (const char octet : host.substr(0, 64)) {
-    const auto value = static_cast<unsigned char>(octet);
-    if (value <= ' ' || value >= 0x7F || std::strchr("/:,\\", octet) != nullptr) {
-      out += fmt::format("\\{:03o}", value);
-    } else {
-      out += octet;
-    }
-  }
-  return out.empty() ? "localhost" : out;
 }
 
 // The parts of a name of ours that say who wrote it.
@@ -166,29 +147,6 @@ std::optional<std::string> decode_component(std::string_view name) {
   }
   if (value.empty()) return std::nullopt;
   return value;
-}
-
-ProcessIdentity ProcessIdentity::current(std::string_view host) {
-  ProcessIdentity identity;
-  char name[256] = {};
-  if (host.empty() && gethostname(name, sizeof name - 1) == 0) host = name;
-  identity.host = encode_host(host);
-  identity.pid = static_cast<std::uint32_t>(getpid());
-
-  std::string machine, boot;
-  std::ifstream("/etc/machine-id") >> machine;
-  if (gethostname(name, sizeof name - 1) == 0) machine += name;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
-  struct stat pid_namespace {};
-  if (stat("/proc/self/ns/pid", &pid_namespace) != 0) pid_namespace.st_ino = 0;
-  identity.system = fmt::format(
-      "{:08X}{:08X}{:08X}", static_cast<std::uint32_t>(XXH3_64bits(machine.data(), machine.size())),
-      static_cast<std::uint32_t>(XXH3_64bits(boot.data(), boot.size())),
-      static_cast<std::uint32_t>(pid_namespace.st_ino));
-  // One draw for all sinks of the process: its shards must know each other's files.
-  static const std::uint32_t life = std::random_device{}();
-  identity.life = fmt::format("{:08X}", life);
-  return identity;
 }
 
 void append_file_name(std::string& out, const ProcessIdentity& identity, WallUs received_at,

@@ -1,17 +1,9 @@
 #include "sink/maildir_queue.hpp"
 
-#include <sys/eventfd.h>
-
 #include <algorithm>
-#include <cerrno>
-
-#include "base/check.hpp"
+#include <mutex>
 
 namespace gatepost {
-
-MaildirQueue::MaildirQueue() : event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  GP_CHECK(event_.valid());
-}
 
 void MaildirQueue::hand_over(std::span<MaildirMessage* const> messages) {
   if (messages.empty()) return;
@@ -38,10 +30,7 @@ MaildirMessage* MaildirQueue::take_returned() {
   // but not yet written is left for the next call. Without an announcement there is nothing to
   // read, which saves the system call where the shard came by itself.
   if (announced_.load(std::memory_order_acquire) != 0) {
-    std::uint64_t count = 0;
-    if (read(event_.get(), &count, sizeof count) == sizeof count) {
-      announced_.fetch_sub(count, std::memory_order_relaxed);
-    }
+    announced_.fetch_sub(event_.reset(), std::memory_order_relaxed);
   }
   MaildirMessage* newest = returned_.exchange(nullptr, std::memory_order_acquire);
   MaildirMessage* oldest = nullptr;
@@ -119,9 +108,7 @@ void MaildirQueue::give_back(std::span<MaildirMessage* const> messages) {
                                             std::memory_order_relaxed));
   if (before != nullptr) return;  // the shard has been told, and has not come yet
   announced_.fetch_add(1, std::memory_order_release);
-  const std::uint64_t one = 1;
-  // Cannot fail: the counter has room for 2^64 - 2 signals.
-  GP_CHECK(write(event_.get(), &one, sizeof one) == sizeof one);
+  event_.signal();
 }
 
 }  // namespace gatepost

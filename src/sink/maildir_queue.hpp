@@ -5,24 +5,20 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
-#include <mutex>
 #include <span>
 #include <vector>
 
-#include "sink/file_descriptor.hpp"
+#include "base/wakeup.hpp"
+#include "base/worker_thread.hpp"
 #include "sink/maildir_message.hpp"
 
 namespace gatepost {
 
 class MaildirQueue {
  public:
-  // Aborts the process where the kernel gives no eventfd.
-  MaildirQueue();
-
   // --- shard's thread ---
-  int event_fd() const { return event_.get(); }
+  int event_fd() const { return event_.fd(); }
   // Hands messages over, in order.
   void hand_over(std::span<MaildirMessage* const> messages);
   bool has_returned() const { return returned_.load(std::memory_order_relaxed) != nullptr; }
@@ -49,8 +45,8 @@ class MaildirQueue {
   void give_back(std::span<MaildirMessage* const> messages);
 
  private:
-  std::mutex mutex_;
-  std::condition_variable ready_;
+  Mutex mutex_;
+  ConditionVariable ready_;
   MaildirMessage* first_ = nullptr;
   MaildirMessage* last_ = nullptr;
   std::size_t length_ = 0;
@@ -60,7 +56,7 @@ class MaildirQueue {
 
   alignas(64) std::atomic<MaildirMessage*> returned_{nullptr};  // newest first
   std::atomic<std::uint64_t> announced_{0};  // signals that take_returned() has not read yet
-  FileDescriptor event_;
+  Wakeup event_;
 };
 
 }  // namespace gatepost

@@ -27,7 +27,7 @@ bool partly_failed(const MaildirMessage& message) {
 void FreeSpace::measure() {
   struct statvfs info {};
   std::string path = root_;
-  while (statvfs(path.c_str(), &info) != 0) {
+  while (files::statvfs(path.c_str(), &info) != 0) {
     const std::size_t slash = path.rfind('/');
     if (errno != ENOENT || slash == std::string::npos || path.size() <= 1) {
       bytes_.store(UINT64_MAX, std::memory_order_relaxed);
@@ -62,7 +62,7 @@ void MaildirWriter::run() {
 }
 
 void MaildirWriter::process() {
-  const MonotonicNs now = SystemClock::monotonic_ns();
+  const MonotonicNs now = Clock::monotonic_ns();
   finishing_.clear();
   returning_.clear();
   for (MaildirMessage* message : batch_) {
@@ -182,7 +182,7 @@ int MaildirWriter::sync_once(const Mailbox& mailbox) {
       synced_.begin(), synced_.end(), &mailbox,
       [](const Synced& each, const Mailbox* wanted) { return each.mailbox < wanted; });
   if (place != synced_.end() && place->mailbox == &mailbox) return place->error;
-  const int error = fsync(mailbox.new_directory.get()) == 0 ? 0 : errno;
+  const int error = files::fsync(mailbox.new_directory.get()) == 0 ? 0 : errno;
   synced_.insert(place, {&mailbox, error});
   return error;
 }

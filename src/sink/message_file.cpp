@@ -36,12 +36,13 @@ bool lacks_unnamed_files(int error) {
 int create_file(MaildirMessage& message, const Mailbox& mailbox) {
   const int tmp = mailbox.tmp_directory.get();
   if (mailbox.order != FileOrder::portable) {
-    message.file = FileDescriptor(openat(tmp, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, file_mode));
+    message.file =
+        FileDescriptor(files::openat(tmp, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, file_mode));
     if (message.file.valid()) return 0;
     if (!lacks_unnamed_files(errno)) return errno;
   }
   message.file = FileDescriptor(
-      openat(tmp, message.name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, file_mode));
+      files::openat(tmp, message.name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, file_mode));
   if (!message.file.valid()) return errno;
   message.temporary_name = true;
   return 0;
@@ -83,7 +84,7 @@ int write_all(int fd, const std::vector<iovec>& vectors, std::uint64_t& written)
     std::copy_n(vectors.begin() + static_cast<std::ptrdiff_t>(next), count, some.begin());
     some[0].iov_base = static_cast<char*>(some[0].iov_base) + offset;
     some[0].iov_len -= offset;
-    const ssize_t result = writev(fd, some.data(), static_cast<int>(count));
+    const ssize_t result = files::writev(fd, some.data(), static_cast<int>(count));
     if (result < 0 && errno == EINTR) continue;
     if (result < 0) return errno;
     if (result == 0) return EIO;
@@ -109,12 +110,12 @@ int name_unnamed_file(int file, int directory, const char* name) {
   // ENOENT says that this is not so, or that the directory was removed. By way of /proc all may.
   static std::atomic<bool> by_descriptor{true};
   if (by_descriptor.load(std::memory_order_relaxed)) {
-    if (linkat(file, "", directory, name, AT_EMPTY_PATH) == 0) return 0;
+    if (files::linkat(file, "", directory, name, AT_EMPTY_PATH) == 0) return 0;
     if (errno != ENOENT) return errno;
   }
   char path[32];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-  if (linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW) != 0) return errno;
+  if (files::linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW) != 0) return errno;
   by_descriptor.store(false, std::memory_order_relaxed);
   return 0;
 }
@@ -126,10 +127,10 @@ int put_name(MaildirMessage& message, const MaildirTarget& target, bool last) {
   if (!message.temporary_name) return name_unnamed_file(message.file.get(), directory, name);
   const int tmp = message.home_mailbox->tmp_directory.get();
   const char* const temporary = message.name.c_str();
-  if (!last) return linkat(tmp, temporary, directory, name, 0) == 0 ? 0 : errno;
-  int result = renameat2(tmp, temporary, directory, name, RENAME_NOREPLACE);
+  if (!last) return files::linkat(tmp, temporary, directory, name, 0) == 0 ? 0 : errno;
+  int result = files::renameat2(tmp, temporary, directory, name, RENAME_NOREPLACE);
   if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {
-    result = renameat(tmp, temporary, directory, name);
+    result = files::renameat(tmp, temporary, directory, name);
   }
   if (result != 0) return errno;
   message.temporary_name = false;
@@ -143,7 +144,7 @@ FileFailure copy_to(MaildirMessage& message, const MaildirTarget& target) {
   const std::string name = message.name + "C";  // the home's tmp/ may hold `name` itself
   const std::string path = in_tmp(*target.mailbox, name);
   const FileDescriptor copy(
-      openat(tmp, name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, file_mode));
+      files::openat(tmp, name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, file_mode));
   if (!copy.valid()) return FileFailure::of("open", path, errno);
 
   FileFailure failure;
@@ -151,7 +152,7 @@ FileFailure copy_to(MaildirMessage& message, const MaildirTarget& target) {
   std::uint64_t done = 0;
   while (done < message.file_size && !failure.failed()) {
     const ssize_t got =
-        pread(message.file.get(), block.data(), block.size(), static_cast<off_t>(done));
+        files::pread(message.file.get(), block.data(), block.size(), static_cast<off_t>(done));
     if (got <= 0) {
       failure = FileFailure::of("read", path, got < 0 ? errno : EIO);
       break;
@@ -161,12 +162,13 @@ FileFailure copy_to(MaildirMessage& message, const MaildirTarget& target) {
       failure = FileFailure::of("write", path, error);
     }
   }
-  if (!failure.failed() && fsync(copy.get()) != 0) failure = FileFailure::of("fsync", path, errno);
-  if (!failure.failed() && renameat(tmp, name.c_str(), target.mailbox->new_directory.get(),
-                                    message.linked_name.c_str()) != 0) {
+  if (!failure.failed() && files::fsync(copy.get()) != 0)
+    failure = FileFailure::of("fsync", path, errno);
+  if (!failure.failed() && files::renameat(tmp, name.c_str(), target.mailbox->new_directory.get(),
+                                           message.linked_name.c_str()) != 0) {
     failure = FileFailure::of("rename", path, errno);
   }
-  if (failure.failed()) unlinkat(tmp, name.c_str(), 0);
+  if (failure.failed()) files::unlinkat(tmp, name.c_str(), 0);
   return failure;
 }
 
@@ -175,9 +177,9 @@ FileFailure copy_to(MaildirMessage& message, const MaildirTarget& target) {
 bool has_name_in(const MaildirMessage& message, const Mailbox& mailbox) {
   struct stat here {
   }, there{};
-  return fstat(message.file.get(), &here) == 0 &&
-         fstatat(mailbox.new_directory.get(), message.linked_name.c_str(), &there,
-                 AT_SYMLINK_NOFOLLOW) == 0 &&
+  return files::fstat(message.file.get(), &here) == 0 &&
+         files::fstatat(mailbox.new_directory.get(), message.linked_name.c_str(), &there,
+                        AT_SYMLINK_NOFOLLOW) == 0 &&
          here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
@@ -234,7 +236,7 @@ void write_content(MaildirMessage& message, MailboxCache& mailboxes, MonotonicNs
   const FileOrder order = message.home_mailbox->order;
   const bool is_short = message.file_size < begun_early_min;
   if (order == FileOrder::journaled || (order == FileOrder::flushed && !is_short)) {
-    sync_file_range(message.file.get(), static_cast<off_t>(start), 0, SYNC_FILE_RANGE_WRITE);
+    files::sync_file_range(message.file.get(), static_cast<off_t>(start), 0, SYNC_FILE_RANGE_WRITE);
   }
 }
 
@@ -242,15 +244,15 @@ void settle_content(MaildirMessage& message) {
   if (message.failure.failed()) return;
   const int fd = message.file.get();
   if (message.home_mailbox->order == FileOrder::portable) {
-    if (fsync(fd) != 0) fail_content(message, "fsync", errno);
+    if (files::fsync(fd) != 0) fail_content(message, "fsync", errno);
     return;
   }
   if (message.home_mailbox->order == FileOrder::flushed) return;  // syncfs, for the whole batch
   constexpr unsigned write_and_wait =
       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-  if (sync_file_range(fd, 0, 0, write_and_wait) == 0) return;
+  if (files::sync_file_range(fd, 0, 0, write_and_wait) == 0) return;
   // Not every file system that --maildir-sync=batched may be forced upon has it.
-  if ((errno == ENOSYS || errno == EINVAL || errno == ESPIPE) && fdatasync(fd) == 0) return;
+  if ((errno == ENOSYS || errno == EINVAL || errno == ESPIPE) && files::fdatasync(fd) == 0) return;
   fail_content(message, "sync_file_range", errno);
 }
 
@@ -272,14 +274,14 @@ void unlink_target(MaildirMessage& message, MaildirTarget& target) {
   target.linked = false;
   if (target.same_as_another) return;
   // Also when it is gone: a reader may have moved it to cur/.
-  if (unlinkat(target.mailbox->new_directory.get(), message.linked_name.c_str(), 0) != 0)
+  if (files::unlinkat(target.mailbox->new_directory.get(), message.linked_name.c_str(), 0) != 0)
     message.in_doubt = true;
 }
 
 void discard_file(MaildirMessage& message) {
   message.file.reset();
   if (!message.temporary_name) return;
-  unlinkat(message.home_mailbox->tmp_directory.get(), message.name.c_str(), 0);
+  files::unlinkat(message.home_mailbox->tmp_directory.get(), message.name.c_str(), 0);
   message.temporary_name = false;
 }
 
