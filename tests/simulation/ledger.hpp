@@ -20,6 +20,9 @@ constexpr SimulatedUs never = UINT64_MAX;
 struct AcceptedRecipient {
   std::string mailbox;  // "domain/local-part", raw: what decode_component gives back
   std::string address;  // canonical, as Recipient::address: minimum quoting, domain as spelled
+  // "domain/local-part" as they are compared to tell whether it was given before; empty: as
+  // mailbox. Several recipients may share a mailbox: postmaster in different case.
+  std::string identity{};
 };
 
 // One message transaction of one client.
@@ -34,7 +37,9 @@ struct Attempt {
   unsigned client = 0;
   State state = State::unfinished;
   std::string sender;  // canonical, without angle brackets; empty: the null reverse-path
-  std::vector<AcceptedRecipient> recipients;  // in order, each mailbox once
+  std::vector<AcceptedRecipient> recipients;  // in order, each once
+  // Sent, and the connection ended before their replies: they may have been taken or not.
+  std::vector<AcceptedRecipient> unanswered_recipients;
   MessageModel message;
   // What MAIL said.
   std::optional<std::uint64_t> declared_size;
@@ -49,7 +54,10 @@ struct Attempt {
   SimulatedUs lost_us = never;  // the connection ended before the answer
 
   void add_recipient(AcceptedRecipient recipient);
+  // Also of unanswered ones.
   bool has_mailbox(std::string_view mailbox) const;
+  // Of accepted ones, each once.
+  std::vector<std::string_view> mailboxes() const;
 };
 
 // References to attempts stay valid.

@@ -62,8 +62,9 @@ class MessageModel {
   // command, and none looks like a header field.
   static MessageModel make(Random& random, const MessageProfile& profile, const MessageRules& rules,
                            std::uint64_t number, bool chunked, bool only_harmless = false);
-  // One of that content, for tests: octets as for BDAT.
-  static MessageModel of(std::string content, const MessageRules& rules, std::uint64_t number);
+  // One of that content, for tests. for_data: it came by DATA, in mode normalize.
+  static MessageModel of(std::string content, const MessageRules& rules, std::uint64_t number,
+                         bool for_data = false);
 
   const std::string& content() const { return content_; }
   // As it goes over the wire after 354: dots stuffed, and the end of data behind it.
@@ -99,24 +100,25 @@ class MessageModel {
   std::string description() const;
 
  private:
-  friend class MessageMaker;
   struct Range {
     std::size_t offset;
     std::size_t size;
   };
-  void judge(const MessageRules& rules, unsigned received_count);
+  void judge(const MessageRules& rules);
+  void look_at_header(bool final_delivery, unsigned& hops);
 
   std::string content_;
   std::string token_;
   std::string features_;
-  std::vector<Range> dropped_;  // Return-Path fields of the header section
-  std::vector<Fault> faults_;   // in the server's order
+  std::vector<Range> dropped_;          // Return-Path fields of the header section
+  std::vector<Fault> faults_;           // in the server's order
+  std::vector<std::size_t> lone_dots_;  // as MessageMaker has them
   std::uint64_t number_ = 0;
   bool has_bare_newline_ = false;
   bool far_over_limit_ = false;
   bool normalized_ = false;
-  bool final_delivery_ = true;
-  bool data_form_used_ = false;
+  bool size_in_doubt_ = false;
+  bool for_data_ = false;
 };
 
 // Sender and recipients of transactions that are hidden in content begin so; nobody else's do.
