@@ -45,8 +45,10 @@ class ClientModel::Impl {
   void reset(SimulatedUs now_us);
   Wish next(SimulatedUs now_us);
   void stop_talking();
+  ClientPhase phase() const;
   std::string description() const;
 
+  bool end_excused = false;
   bool reading = true;
   bool finished = false;
   bool stalled = false;

@@ -179,7 +179,12 @@ bool ClientModel::Impl::judge_narrow(const Expected& expected, const Reply& repl
     case CommandKind::bdat_last:
     case CommandKind::end_of_data:
       return judge_content(expected, reply);
+    case CommandKind::mail:
+      if (reply.code == 554 && reply.enhanced != "5.0.0") why = "another refusal was due";
+      break;
     case CommandKind::data:
+      if (reply.code == 554 && state_ == only(DialogState::recipients) && reply.enhanced != "5.0.0")
+        why = "there are recipients";
       if (reply.code == 554 && state_ == only(DialogState::mail) && rcpt_commands_ == 0)
         why = "no RCPT was sent: 503 was due";
       break;
@@ -214,7 +219,11 @@ bool ClientModel::Impl::judge_content(const Expected& expected, const Reply& rep
   // A message that ends with chunks may be refused for their number of octets alone.
   const bool by_count = expected.kind == CommandKind::bdat_last && reply.code == 552 &&
                         expected.chunks_total > settings_.server.message.size_limit;
-  if (by_count || sent.message.permits(reply.code, reply.enhanced)) return true;
+  // Where it is the first chunk too, the sink may have refused before any content.
+  const bool unopened = expected.kind == CommandKind::bdat_last &&
+                        (reply.code / 100 == 4 || reply.enhanced == "5.0.0") &&
+                        contains(state_, DialogState::recipients);
+  if (by_count || unopened || sent.message.permits(reply.code, reply.enhanced)) return true;
   wrong_reply(expected, reply, "content of " + sent.message.description());
   return false;
 }

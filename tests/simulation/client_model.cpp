@@ -36,6 +36,12 @@ void ClientModel::peer_ended(SimulatedUs now_us) {
 void ClientModel::reset(SimulatedUs now_us) {
   impl_->reset(now_us);
 }
+void ClientModel::excuse_end() {
+  impl_->end_excused = true;
+}
+ClientPhase ClientModel::phase() const {
+  return impl_->phase();
+}
 Wish ClientModel::next(SimulatedUs now_us) {
   return impl_->next(now_us);
 }
@@ -105,8 +111,9 @@ void ClientModel::Impl::peer_ended(SimulatedUs now_us) {
   now_us_ = now_us;
   if (lost_ || finished) return;
   peer_ended_ = true;
-  if (!confused_ && parser_.in_reply()) wrong("the server ended in the middle of a reply");
-  if (!confused_ && !last_word_) {
+  const bool judged = !confused_ && !end_excused && reading;
+  if (judged && parser_.in_reply()) wrong("the server ended in the middle of a reply");
+  if (judged && !confused_ && !last_word_) {
     // PIPE-17: what came whole is answered before the end.
     if (!fin_sent_)
       wrong("the server ended the connection without a word");
@@ -354,6 +361,22 @@ Wish ClientModel::Impl::next(SimulatedUs now_us) {
     if (stopping_ && in_data_) return give_up(Wish::Kind::close);
     plan();
   }
+}
+
+ClientPhase ClientModel::Impl::phase() const {
+  if (last_word_ || peer_ended_ || lost_ || finished) return ClientPhase::ending;
+  for (const Expected& expected : expected_) {
+    if (expected.kind == CommandKind::greeting) return ClientPhase::connecting;
+    if (expected.kind == CommandKind::end_of_data || expected.kind == CommandKind::bdat_last)
+      return ClientPhase::committing;
+    if (expected.kind == CommandKind::quit) return ClientPhase::ending;
+  }
+  if (in_data_) return ClientPhase::content;
+  if (may_be_in(DialogState::chunks) || may_be_in(DialogState::chunks_failed))
+    return ClientPhase::chunks;
+  if (may_be_in(DialogState::recipients)) return ClientPhase::recipients;
+  if (may_be_in(DialogState::mail)) return ClientPhase::mail;
+  return may_be_in(DialogState::ready) ? ClientPhase::ready : ClientPhase::greeted;
 }
 
 std::string ClientModel::Impl::description() const {

@@ -59,7 +59,7 @@ struct ClientSettings {
   unsigned side_commands = 15;        // RSET, NOOP, VRFY, HELP, ... between others
   unsigned bad_recipients = 25;       // unknown, foreign, repeated ones among the others
   unsigned many_recipients = 2;       // more than a hundred
-  unsigned over_recipient_limit = 1;  // where the limit is at most 1,000
+  unsigned over_recipient_limit = 1;  // where the limit is at most 200
   unsigned odd_addresses = 10;        // UTF-8, quoted, odd octets
   unsigned parameters = 50;           // SIZE=, BODY=, SMTPUTF8
   unsigned slow = 10;                 // of clients: types in pieces, with pauses
@@ -92,6 +92,19 @@ struct Wish {
   std::string_view octets;  // valid until the next call of any function of the client
 };
 
+// Where a client stands with the server, as far as it knows.
+enum class ClientPhase : std::uint8_t {
+  connecting,  // the greeting has not come
+  greeted,
+  ready,
+  mail,
+  recipients,
+  content,     // of DATA
+  chunks,      // of BDAT, between or in chunks
+  committing,  // the end of the content is sent, the reply awaited
+  ending       // QUIT is sent, or the server has said its last word
+};
+
 class ClientModel {
  public:
   // number: of the client in the run, for the ledger and for messages. ledger and verdicts are
@@ -107,6 +120,9 @@ class ClientModel {
   void received(SimulatedUs now_us, std::string_view octets);
   void peer_ended(SimulatedUs now_us);  // the server's FIN
   void reset(SimulatedUs now_us);       // reset, or lost in any other way
+  // From now on the server may end the connection without a word: it is cut short by a stop, or the
+  // network keeps its replies from the client for too long. Otherwise that is a violation.
+  void excuse_end();
 
   // --- What it wants ---
   Wish next(SimulatedUs now_us);
@@ -120,6 +136,7 @@ class ClientModel {
   // silent, slow or not reading closes at once.
   void stop_talking();
 
+  ClientPhase phase() const;
   // One line for messages: number, behaviour, what it does now.
   std::string description() const;
 

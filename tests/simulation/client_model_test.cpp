@@ -24,6 +24,7 @@ ClientSettings settings_of(std::uint64_t seed) {
   server.message.size_limit = random.once_in(3) ? 20'000 : 200'000;
   if (random.once_in(8)) server.greeting = ServerFacts::Greeting::refuse;
   if (random.once_in(4)) server.message.bare_newline = BareNewlineMode::normalize;
+  if (random.once_in(6)) server.message.final_delivery = false;
   if (random.once_in(6)) server.chunking = false;
   if (random.once_in(8)) server.smtputf8 = false;
   if (random.once_in(3)) server.recipient_limit = 100;
@@ -54,7 +55,9 @@ void run(std::uint64_t seed, Bug bug, ClientSettings settings, unsigned clients,
   }
   EXPECT_EQ(world.pools.transactions.in_use(), 0u);
   outcome.stored = world.store.size();
-  check_store(outcome.ledger, world.store, TestFacts(world), StoreRules{}, outcome.verdicts);
+  StoreRules rules;
+  rules.final_delivery = world.settings.server.message.final_delivery;
+  check_store(outcome.ledger, world.store, TestFacts(world), rules, outcome.verdicts);
 }
 
 std::string shown(const CollectedVerdicts& verdicts) {

@@ -49,7 +49,7 @@ TestWorld::TestWorld(ClientSettings client_settings, StoredForm stored_form, Bug
 TestServer::TestServer(TestWorld& world, Random random) : world_(world), random_(random) {
   smtp::ContentStyle style;
   style.line_end = world.form == StoredForm::lf ? scan::LineEnd::lf : scan::LineEnd::crlf;
-  style.drop_return_path = true;
+  style.drop_return_path = world.settings.server.message.final_delivery;
   smtp::Session::Peer peer;
   const ServerFacts& facts = world.settings.server;
   if (facts.greeting == ServerFacts::Greeting::refuse) peer.greeting = smtp::Greeting::refuse;
@@ -151,7 +151,9 @@ void TestServer::take(std::string_view octets, bool more) {
 void TestServer::handle(smtp::Event event) {
   switch (event) {
     case smtp::Event::decide_mail:
-      return session_->mail_decided(random_.once_in(60) ? &smtp::replies::storage_full : nullptr);
+      return session_->mail_decided(random_.once_in(60)    ? &smtp::replies::storage_full
+                                    : random_.once_in(200) ? &smtp::replies::sink_refused
+                                                           : nullptr);
     case smtp::Event::decide_recipient:
       return decide_recipient();
     case smtp::Event::open_message:
@@ -190,7 +192,9 @@ void TestServer::decide_recipient() {
 
 void TestServer::open() {
   smtp::Transaction& transaction = *session_->transaction();
-  if (random_.once_in(60)) return session_->opened(&smtp::replies::local_error);
+  if (random_.once_in(60))
+    return session_->opened(random_.once_in(3) ? &smtp::replies::sink_refused
+                                               : &smtp::replies::local_error);
   message_.clear();
   envelope_ = {};
   mailboxes_.clear();
@@ -213,7 +217,9 @@ void TestServer::open() {
   fields.smtputf8 = transaction.smtputf8;
   smtp::ReceivedBuffer received;
   smtp::ReturnPathBuffer return_path;
-  trace_ = smtp::write_return_path(envelope_.reverse_path, return_path);
+  trace_.clear();
+  if (world_.settings.server.message.final_delivery)
+    trace_ += smtp::write_return_path(envelope_.reverse_path, return_path);
   trace_ += world_.trace.write_received(fields, received);
   if (world_.form == StoredForm::lf) std::erase(trace_, '\r');
   session_->opened(nullptr);
@@ -226,8 +232,9 @@ void TestServer::store(std::string_view content) {
   std::string text = trace_;
   if (world_.bug == Bug::keeps_content && random_.once_in(4)) text += world_.last_content;
   text += content;
+  std::optional<StoredMessage::Envelope> once = envelope_;
   for (const std::string& mailbox : mailboxes_)
-    world_.store.push_back({mailbox, text, world_.form, envelope_});
+    world_.store.push_back({mailbox, text, world_.form, std::exchange(once, std::nullopt)});
   if (world_.bug == Bug::stores_twice && random_.once_in(4))
     world_.store.push_back(world_.store.back());
   if (world_.bug == Bug::keeps_recipients && !world_.last_mailboxes.empty() && random_.once_in(4))

@@ -9,6 +9,8 @@ namespace gatepost::simulation {
 namespace {
 
 constexpr unsigned chunks_max = 6;
+// Where the limit is higher, going over it costs a run more than all else.
+constexpr std::uint32_t recipient_limit_tried_max = 200;
 
 }  // namespace
 
@@ -56,7 +58,7 @@ void ClientModel::Impl::list_recipients(AddressMaker& addresses) {
   std::uint64_t count = random_.once_in(2) ? 1 : random_.between(1, 5);
   const std::uint32_t limit = settings_.server.recipient_limit;
   if (random_.percent(settings_.many_recipients)) count = random_.between(100, 130);
-  if (limit <= 1000 && random_.percent(settings_.over_recipient_limit))
+  if (limit <= recipient_limit_tried_max && random_.percent(settings_.over_recipient_limit))
     count = limit + random_.between(1, 20);
   // Content without a token tells whose it is by its recipients only.
   const bool unique = attempt().message.token().empty() || attempt().message.content().empty();
@@ -200,13 +202,13 @@ void ClientModel::Impl::go_on_with_transaction() {
 void ClientModel::Impl::go_on_with_content() {
   if (txn_.stage == Stage::chunks) {
     // LAST leaves nothing open, unless it came to a transaction that had failed.
-    if (txn_.last_sent || random_.once_in(30)) return abandon_transaction();
+    if (txn_.last_sent || random_.percent(settings_.abort / 2)) return abandon_transaction();
     if (!may_be_in(DialogState::chunks) && random_.once_in(2)) return abandon_transaction();
     put_chunk();
     return await();
   }
   if (!may_be_in(DialogState::recipients)) return content_without_recipients();
-  if (txn_.data_sent || random_.once_in(30)) return abandon_transaction();
+  if (txn_.data_sent || random_.percent(settings_.abort / 2)) return abandon_transaction();
   if (txn_.chunked) {
     txn_.stage = Stage::chunks;
     put_chunk();

@@ -79,7 +79,7 @@ struct StoredMessage {
   std::string mailbox;  // "domain/local-part", raw
   std::string octets;   // the whole file
   StoredForm form = StoredForm::lf;
-  // What a modelled sink was told in open().
+  // What a modelled sink was told in open(); once a message is enough.
   struct Envelope {
     std::string reverse_path;
     std::vector<std::string> recipients;  // Recipient::address, in order

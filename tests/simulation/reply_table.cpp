@@ -46,7 +46,8 @@ const std::vector<Rule>& rules() {
 
       {mail, any & ~R, {503}, same},
       {mail, R, {250}, M},
-      {mail, R, {451, 452, 455}, same},
+      // 554: where mail goes to does not want it, now or ever. Not in the RFC's list for MAIL.
+      {mail, R, {451, 452, 455, 554}, same},
       {mail_bad, any & ~R, {503}, same},
       {mail_bad, R, {501, 550, 552, 553, 555, 451, 452, 455}, same},
 
@@ -58,7 +59,7 @@ const std::vector<Rule>& rules() {
 
       {data, any & ~(M | T), {503}, same},
       {data, M, {503, 554}, same},
-      {data, T, {354, 451, 452}, same},
+      {data, T, {354, 451, 452, 554}, same},
       {data_argument, T, {501}, same},
       {data_argument, served & ~T, {501, 503}, same},
       {data_argument, M, {554}, same},
