@@ -269,8 +269,8 @@ void ClientModel::Impl::apply(const Expected& expected, const Reply& reply, Stat
       break;
     case CommandKind::data:
       in_data_ = reply.code == 354;
-      // What was sent behind it in the hope of 354 is run as commands now.
-      if (!in_data_ && expected.talked_behind && expected.must == 354) confused_ = true;
+      // What goes out behind it in the hope of 354 is run as commands now.
+      if (!in_data_ && expected.must == 354) confused_ = true;
       break;
     case CommandKind::end_of_data:
     case CommandKind::bdat_last:

@@ -67,7 +67,7 @@ ClientModel::Impl::Impl(unsigned number, std::uint64_t seed, const ClientSetting
   transactions_left_ = random_.between(1, std::max(1u, settings_.transactions_max));
   if (random_.percent(settings_.hostile)) {
     hostile_acts_left_ = static_cast<unsigned>(random_.between(1, 3));
-    behaviour_ = "hostile";
+    behaviour_ = " hostile";
     if (random_.once_in(3)) transactions_left_ = 0;
   }
   slow_ = random_.percent(settings_.slow);
@@ -184,12 +184,16 @@ void ClientModel::Impl::put_raw(std::string_view octets) {
 
 // The client gives up somewhere in what it has just planned: at any octet, or behind the last one.
 void ClientModel::Impl::cut_by_chance() {
-  const bool abort = random_.percent(settings_.abort);
+  // Behind a whole message is where it matters most.
+  const bool message = !marks_.empty() && marks_.back().hands_over;
+  const bool behind = message && random_.percent(settings_.abort);
+  const bool abort = behind || random_.percent(settings_.abort);
   const bool silence = !abort && random_.percent(settings_.silent);
   if ((!abort && !silence) || sent_ == output_.size()) return;
   const std::size_t left = output_.size() - sent_;
-  const std::size_t cut =
-      random_.once_in(3) ? output_.size() : sent_ + static_cast<std::size_t>(random_.below(left));
+  const std::size_t cut = behind || random_.once_in(4)
+                              ? output_.size()
+                              : sent_ + static_cast<std::size_t>(random_.below(left));
   output_.resize(cut);
   while (!marks_.empty() && marks_.back().offset > cut) marks_.pop_back();
   steps_.clear();

@@ -65,9 +65,9 @@ struct ClientSettings {
   unsigned slow = 10;                 // of clients: types in pieces, with pauses
   unsigned thinking = 20;             // of steps: a pause before them
   std::uint32_t thinking_ms_max = 2000;
-  unsigned abort = 6;              // of steps: the connection is given up somewhere in it
+  unsigned abort = 4;              // of steps: the connection is given up somewhere in it
   unsigned hostile = 20;           // of clients: does one or several of the hostile acts
-  unsigned silent = 2;             // of steps: nothing more is ever said
+  unsigned silent = 1;             // of steps: nothing more is ever said
   unsigned half_close = 8;         // of clients: closes its sending side behind what it pipelines
   unsigned plain_disconnect = 15;  // of ends: no QUIT
 

@@ -164,7 +164,7 @@ std::string MessageModel::data_form() const {
 }
 
 bool MessageModel::permits(std::uint16_t code) const {
-  if (faults_.empty() && code == 552 && size_in_doubt_) return true;
+  if (code == 552 && size_in_doubt_) return true;
   if (faults_.empty())
     return code == 250 || code == 450 || code == 451 || code == 452 || code == 554;
   for (const Fault fault : faults_) {
