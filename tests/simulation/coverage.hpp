@@ -1,0 +1,49 @@
+// Which faults struck in which states of a dialogue, and which replies were given: over many runs.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "simulation/faults.hpp"
+
+namespace gatepost::simulation {
+
+// Where a client stands, as far as faults are concerned.
+enum class Phase : std::uint8_t {
+  connecting,  // nothing was said yet
+  greeted,
+  ready,
+  mail,
+  recipients,
+  content,     // of DATA
+  chunks,      // of BDAT, between or in chunks
+  committing,  // its end is sent, the reply awaited
+  ending,      // QUIT was said, or the server's last word
+  count
+};
+constexpr std::size_t phase_count = static_cast<std::size_t>(Phase::count);
+std::string_view name_of(Phase phase);
+
+class Coverage {
+ public:
+  void count(Phase phase, Fault fault) {
+    ++pairs_[static_cast<std::size_t>(phase)][static_cast<std::size_t>(fault)];
+  }
+  void count_reply(std::uint16_t code) { ++replies_[code]; }
+  void add(const Coverage& other);
+  // A table of states and faults, "-" for pairs that were never reached, and of replies.
+  std::string table() const;
+  std::size_t pairs_reached() const;
+  // For passing it between processes.
+  std::string serialized() const;
+  bool add_serialized(std::string_view text);
+
+ private:
+  std::array<std::array<std::uint64_t, fault_count>, phase_count> pairs_{};
+  std::map<std::uint16_t, std::uint64_t> replies_;
+};
+
+}  // namespace gatepost::simulation
