@@ -74,6 +74,12 @@ struct MessageRecord {
   MonotonicNs commit_ns = 0;
 };
 
+// Replies that did not fit into the socket, or wait for a delay.
+struct StalledReplies {
+  std::string sending;  // the kernel reads it: not to be touched before its completion
+  std::string waiting;  // behind that
+};
+
 struct Connection {
   // --- One cache line that every completion touches ---
   ring::Descriptor descriptor;
@@ -103,9 +109,7 @@ struct Connection {
   char* sent = nullptr;     // the last loop's, in the other arena
   SliceQueue held;          // input not worked on yet
   SliceQueue held_content;  // content whose fate the session does not know yet
-  std::unique_ptr<std::string>
-      stalled;                      // replies that did not fit into the socket, or wait for a delay
-  std::size_t stalled_sending = 0;  // of it, handed to the kernel
+  std::unique_ptr<StalledReplies> stalled;
   std::uint64_t waiting_since_ms = 0;  // when blocked_output, or `starved`, came
 
   MessageRecord message;

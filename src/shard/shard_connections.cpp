@@ -284,7 +284,7 @@ void Shard::close_now(Connection& connection) {
   connection.stage = Stage::closing;
   wheel_.clear(table_.slot_of(connection));
   pause_recv(connection);
-  if (connection.stalled_sending > 0 && connection.operations > 0)
+  if (connection.stalled != nullptr && !connection.stalled->sending.empty())
     ring_->cancel(tag(op_send_all, connection), {op_cancel, 0, 0});
   ring_->close(connection.descriptor, {op_close, 0, 0});
   finish_close(connection);

@@ -374,8 +374,8 @@ void Shard::unblock(Connection& connection, unsigned reasons) {
   if ((connection.blocked & reasons) == 0) return;
   connection.blocked &= static_cast<std::uint8_t>(~reasons);
   if ((reasons & blocked_sleep) != 0 && connection.stalled != nullptr &&
-      connection.stalled_sending == 0) {
-    put(connection, *connection.stalled);
+      connection.stalled->sending.empty()) {
+    put(connection, connection.stalled->waiting);
     connection.stalled.reset();
   }
   if (connection.close_due) want_flush(connection);

@@ -88,16 +88,18 @@ void Shard::flush(Connection& connection) {
 
 // Keeps octets that can't be sent now behind those that are kept already.
 void Shard::stall(Connection& connection, const char* octets, std::size_t size) {
-  if (connection.stalled == nullptr) connection.stalled = std::make_unique<std::string>();
-  connection.stalled->append(octets, size);
+  if (connection.stalled == nullptr) connection.stalled = std::make_unique<StalledReplies>();
+  connection.stalled->waiting.append(octets, size);
 }
 
 void Shard::send_stalled(Connection& connection) {
-  connection.stalled_sending = connection.stalled->size();
+  StalledReplies& stalled = *connection.stalled;
+  GP_CHECK(stalled.sending.empty());
+  stalled.sending.swap(stalled.waiting);
   if ((connection.blocked & blocked_output) == 0) connection.waiting_since_ms = now_ms_;
   connection.blocked |= blocked_output;
   ++connection.operations;
-  ring_->send_all(connection.descriptor, connection.stalled->data(), connection.stalled_sending,
+  ring_->send_all(connection.descriptor, stalled.sending.data(), stalled.sending.size(),
                   tag(op_send_all, connection));
   set_blocked_deadline(connection);
 }
@@ -128,13 +130,12 @@ void Shard::on_send_all(Connection& connection, const ring::Completion& completi
     return;
   }
   if (completion.result < 0 ||
-      static_cast<std::size_t>(completion.result) < connection.stalled_sending) {
+      static_cast<std::size_t>(completion.result) < connection.stalled->sending.size()) {
     lost(connection, "lost connection");
     return;
   }
-  connection.stalled->erase(0, connection.stalled_sending);
-  connection.stalled_sending = 0;
-  if (!connection.stalled->empty()) {
+  connection.stalled->sending.clear();
+  if (!connection.stalled->waiting.empty()) {
     send_stalled(connection);
     return;
   }
