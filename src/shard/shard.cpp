@@ -16,6 +16,8 @@ constexpr unsigned all_completions = ~0u;
 constexpr std::size_t envelope_budget_bytes = 64 * 1024 * 1024;
 constexpr std::uint16_t buffer_group = 0;
 constexpr std::uint64_t starved_recheck_ms = 1'000;
+// At the end; more than the kernel can ever need, so that it is left also when it goes wrong.
+constexpr unsigned last_rounds_max = 10'000;
 // Below this part of its receive buffers a shard asks the sink to hand on what it holds, and
 // connections that are blocked hold less.
 constexpr std::uint32_t low_buffers_divisor = 4;
@@ -108,8 +110,7 @@ Result<Done> Shard::run(const std::function<void(const Result<Done>&)>& ready) {
     if (connection.stage == Stage::free) continue;
     lost(connection, "shutdown");
   }
-  // Last words and closes; nobody is waited for any more.
-  ring_->wait(false, all_completions, [](const ring::Completion&) {});
+  submit_last();
   sink_.reset();
   for (std::uint32_t slot = 0; slot < table_.used_end(); ++slot) {
     Connection& connection = table_.at(slot);
@@ -124,6 +125,28 @@ Result<Done> Shard::run(const std::function<void(const Result<Done>&)>& ready) {
   buffers_.reset();
   ring_.reset();
   return looped;
+}
+
+// Last words and closes. No peer is waited for any more, only the kernel's workers: they look the
+// descriptor of a shutdown up when they come to it.
+void Shard::submit_last() {
+  const auto shutting = [this] {
+    for (std::uint32_t slot = 0; slot < table_.used_end(); ++slot)
+      if (table_.at(slot).stage != Stage::free && table_.at(slot).shutting) return true;
+    return false;
+  };
+  for (unsigned round = 0; round < last_rounds_max; ++round) {
+    const bool wait = shutting();
+    const int handled = ring_->wait(wait, all_completions, [this](const ring::Completion& c) {
+      if (c.tag.operation == op_shutdown) {
+        if (Connection* connection = table_.find(c.tag); connection != nullptr)
+          on_shutdown(*connection);
+      } else if (c.tag.operation == op_accept && c.result >= 0) {
+        ring_->close({c.result, options_.direct_descriptors}, {op_close, 0, 0});  // came too late
+      }
+    });
+    if (handled < 0 || (!wait && handled == 0 && ring_->submitted_all())) return;
+  }
 }
 
 // The submission has returned, its completions are to be worked off.

@@ -117,6 +117,7 @@ class Shard final : public SinkHost, private smtp::SessionHost {
   // The loop (shard.cpp).
   Result<Done> set_up();
   Result<Done> loop();
+  void submit_last();
   void complete(const ring::Completion& completion);
   void read_clock();
   void end_of_loop();
