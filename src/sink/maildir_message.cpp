@@ -86,6 +86,7 @@ void MaildirMessage::reset() {
   home_mailbox.reset();
   temporary_name = false;
   linked_name.clear();
+  streamed = false;
   failure = {};
   in_doubt = false;
 }

@@ -93,6 +93,7 @@ class MaildirMessage final : public SinkMessage {
   std::shared_ptr<const Mailbox> home_mailbox;
   bool temporary_name = false;  // the file stands in tmp/ of home_mailbox under `name`
   std::string linked_name;      // in new/, with the size
+  bool streamed = false;        // its content was written in more than one batch
   FileFailure failure;          // of the content: holds for all targets
   bool in_doubt = false;        // a name may come back that was taken away again
 

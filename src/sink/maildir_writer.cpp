@@ -104,6 +104,8 @@ void MaildirWriter::settle() {
     if (home.order != FileOrder::flushed) continue;
     if (const int error = flush_once(home)) {
       message->failure = FileFailure::of("syncfs", home.path, error);
+    } else {
+      check_writeback(*message);
     }
   }
 }

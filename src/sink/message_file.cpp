@@ -141,7 +141,9 @@ int put_name(MaildirMessage& message, const MaildirTarget& target, bool last) {
 // and where hard links are not to be had.
 FileFailure copy_to(MaildirMessage& message, const MaildirTarget& target) {
   const int tmp = target.mailbox->tmp_directory.get();
-  const std::string name = message.name + "C";  // the home's tmp/ may hold `name` itself
+  // The home's tmp/ may hold the name itself. Behind the comma, so that whoever cleans up after a
+  // crash still finds the host's name where it ends.
+  const std::string name = message.name + ",C";
   const std::string path = in_tmp(*target.mailbox, name);
   const FileDescriptor copy(
       files::openat(tmp, name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, file_mode));
@@ -227,6 +229,7 @@ void write_content(MaildirMessage& message, MailboxCache& mailboxes, MonotonicNs
     message.home_mailbox = message.targets[message.home].mailbox;
   }
   const std::uint64_t start = message.file_size;
+  if (start > 0) message.streamed = true;
   if (const int error =
           write_all(message.file.get(), message.writing.vectors(), message.file_size)) {
     return fail_content(message, "write", error);
@@ -254,6 +257,13 @@ void settle_content(MaildirMessage& message) {
   // Not every file system that --maildir-sync=batched may be forced upon has it.
   if ((errno == ENOSYS || errno == EINVAL || errno == ESPIPE) && files::fdatasync(fd) == 0) return;
   fail_content(message, "sync_file_range", errno);
+}
+
+void check_writeback(MaildirMessage& message) {
+  if (!message.streamed) return;
+  if (files::sync_file_range(message.file.get(), 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) == 0) return;
+  if (errno == ENOSYS || errno == EINVAL || errno == ESPIPE) return;
+  fail_content(message, "writeback", errno);
 }
 
 void link_targets(MaildirMessage& message, MailboxCache& mailboxes, MonotonicNs now) {

@@ -18,6 +18,11 @@ void write_content(MaildirMessage& message, MailboxCache& mailboxes, MonotonicNs
 // portable: fsync; flushed: nothing, because the caller's syncfs follows.
 void settle_content(MaildirMessage& message);
 
+// After the flush of the flushed order: whether data of the file was lost earlier. A flush tells of
+// lost data once to each who asks, so that a message whose content came in several batches may have
+// been meant by the failure of another batch; its own file remembers (fsync(2), errseq_t).
+void check_writeback(MaildirMessage& message);
+
 // Puts the file into new/ of all targets that have not failed: by hard link, by a copy of its own
 // where that is not possible, by a rename for the last of a file that has a temporary name.
 void link_targets(MaildirMessage& message, MailboxCache& mailboxes, MonotonicNs now);
