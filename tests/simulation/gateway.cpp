@@ -108,6 +108,9 @@ void Gateway::read_log(LogFacts& facts) {
         for (int skipped = 0; skipped < 3; ++skipped) reader.string();  // client, protocol, name
         const std::string_view id = reader.string().text;
         if (code == 250) facts.accepted.emplace(id);
+        for (int skipped = 0; skipped < 3; ++skipped) reader.string();  // sender, status, text
+        if (reader.string().text.find("--commit-timeout") != std::string_view::npos)
+          facts.given_up.emplace(id, kernel().process_number());
       }
     }
     if (part.log->dropped() > 0)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -33,6 +34,9 @@ struct GatewayOptions {
 struct LogFacts {
   std::set<std::string, std::less<>> accepted;  // ids of messages that were answered 250
   std::vector<std::string> notes;
+  // Messages that were refused because their receipt took too long, each with the number of the
+  // process that said so.
+  std::map<std::string, std::uint32_t, std::less<>> given_up;
   std::uint64_t lines = 0;
 };
 

@@ -120,6 +120,7 @@ class World final : private Facts {
   bool draining_ = false;
   SimulatedNs drain_since_ = 0;
   std::vector<SimulatedUs> crashes_;
+  std::set<std::uint32_t> crashed_processes_;
   std::set<std::uint64_t> verified_;  // attempts whose durability was looked at
   std::set<Fault> struck_;
   std::uint64_t stored_count_ = 0;
@@ -225,6 +226,7 @@ void World::crash(bool power_failure) {
   else
     disk_.process_killed();
   crashes_.push_back(kernel_.now() / us);
+  crashed_processes_.insert(kernel_.process_number());
   kernel_.after(random_.between(restart_after, 5 * second), [this] { start_gateway(); });
 }
 
@@ -492,8 +494,9 @@ void World::await_calm() {
   if (all_finished()) {
     const auto refused = std::ranges::find_if(ledger_.all(), [&](const Attempt& attempt) {
       return attempt.client == calm_client_ &&
-             attempt.message.fault() == MessageModel::Fault::none && (attempt.state == Attempt::State::refused ||
-                                                attempt.state == Attempt::State::unanswered);
+             attempt.message.fault() == MessageModel::Fault::none &&
+             (attempt.state == Attempt::State::refused ||
+              attempt.state == Attempt::State::unanswered);
     });
     const bool served = refused == ledger_.all().end() ||
                         profile_.gateway.shard.greeting != smtp::Greeting::welcome;
@@ -629,6 +632,10 @@ void World::check_final_store() {
 }
 
 bool World::in_doubt(std::string_view id) const {
+  // A crash may come before what took too long was taken back.
+  if (const auto found = facts_.given_up.find(id);
+      found != facts_.given_up.end() && crashed_processes_.contains(found->second))
+    return true;
   return std::ranges::any_of(facts_.notes,
                              [&](const std::string& note) { return note.find(id) != note.npos; });
 }
