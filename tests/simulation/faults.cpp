@@ -6,12 +6,14 @@ namespace gatepost::simulation {
 namespace {
 
 constexpr std::array<std::string_view, fault_count> names{
-    "split-read",    "short-send",       "no-buffers",     "multishot-ends",     "late-cancel",
-    "late-shutdown", "connection-reset", "lost-at-accept", "submission-refused", "interrupted-wait",
-    "slow-network",  "clock-jump",       "process-kill",   "power-failure",      "restart",
-    "no-descriptor", "disk-full",        "over-quota",     "call-fails",         "writeback-fails",
-    "journal-fails", "slow-disk",        "short-write",    "maildir-removed",    "receipt-late",
-    "receipt-never", "receipt-fails",    "sink-pauses",    "sink-refuses"};
+    "split-read",         "short-send",       "no-buffers",       "multishot-ends",
+    "late-cancel",        "late-shutdown",    "connection-reset", "lost-at-accept",
+    "submission-refused", "interrupted-wait", "slow-network",     "preempted",
+    "clock-jump",         "process-kill",     "power-failure",    "restart",
+    "no-descriptor",      "disk-full",        "over-quota",       "call-fails",
+    "writeback-fails",    "journal-fails",    "slow-disk",        "short-write",
+    "maildir-removed",    "receipt-late",     "receipt-never",    "receipt-fails",
+    "sink-pauses",        "sink-refuses"};
 
 }  // namespace
 

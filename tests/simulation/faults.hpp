@@ -26,6 +26,7 @@ enum class Fault : std::uint8_t {
   submission_refused,  // io_uring_enter gives EAGAIN or takes only a part
   interrupted_wait,    // io_uring_enter gives EINTR
   slow_network,        // a segment takes seconds
+  preempted,           // the shard's thread does not run for a while
   // Process.
   clock_jump,    // the wall clock is set, or the machine was suspended
   process_kill,  // kill -9

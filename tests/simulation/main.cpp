@@ -8,9 +8,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "commit.hpp"
 #include "fmt/format.h"
 #include "simulation/shrink.hpp"
 #include "simulation/world.hpp"
@@ -26,6 +28,7 @@ namespace {
 struct Arguments {
   std::uint64_t seed = 1;
   std::uint64_t runs = 1;
+  std::uint64_t step = 1;
   double seconds = 0;
   RunOptions run;
   std::vector<std::string> without;
@@ -33,7 +36,9 @@ struct Arguments {
   bool quiet = false;
   bool coverage = false;
   std::string coverage_file;
-  std::string report_file;
+  std::string junit_file;
+  std::string seeds_file;
+  std::vector<std::string> merged_files;
 };
 
 // Where the recipients are listed: a file that is needed for a moment only.
@@ -66,7 +71,7 @@ std::string command_for(const RunOptions& run) {
 void print_failure(const RunOptions& run, const RunResult& result) {
   std::printf("%s", result.last_events.c_str());
   std::printf("\nFAILED  seed %llu  profile %s  commit %s  event %llu, %.3f simulated seconds\n",
-              static_cast<unsigned long long>(run.seed), result.profile.c_str(), GATEPOST_COMMIT,
+              static_cast<unsigned long long>(run.seed), result.profile.c_str(), simulated_commit,
               static_cast<unsigned long long>(result.events), result.simulated_seconds);
   for (const Record::Violation& violation : result.violations)
     std::printf("  check %d: %s\n", violation.check, violation.text.c_str());
@@ -87,7 +92,96 @@ void print_success(const RunOptions& run, const RunResult& result) {
       static_cast<unsigned long long>(result.digest));
 }
 
+// One test case a seed, as tools/test counts them.
+class JunitReport {
+ public:
+  explicit JunitReport(const std::string& path) : path_(path) {}
+  ~JunitReport() {
+    if (path_.empty()) return;
+    std::ofstream(path_) << "<testsuite name=\"simulation\">\n" << cases_ << "</testsuite>\n";
+  }
+  JunitReport(const JunitReport&) = delete;
+  JunitReport& operator=(const JunitReport&) = delete;
+
+  void add(const RunOptions& run, const RunResult& result) {
+    cases_ += fmt::format("<testcase classname=\"simulation.{}\" name=\"seed {}\">", result.profile,
+                          run.seed);
+    if (result.failed())
+      cases_ += fmt::format("<failure message=\"check {}\"/>", result.violations.front().check);
+    cases_ += "</testcase>\n";
+  }
+
+ private:
+  const std::string path_;
+  std::string cases_;
+};
+
+// Which runs are made: seeds counting up, or those of a file.
+class RunList {
+ public:
+  // False: the file can't be read or has a line that is none, of which `error` tells.
+  bool open(const Arguments& arguments, std::string& error) {
+    if (arguments.seeds_file.empty()) return true;
+    std::ifstream file(arguments.seeds_file);
+    if (!file) {
+      error = "cannot read " + arguments.seeds_file;
+      return false;
+    }
+    for (std::string line; std::getline(file, line);) {
+      line = line.substr(0, line.find('#'));
+      std::istringstream words(line);
+      RunOptions run = arguments.run;
+      if (!(words >> run.profile)) continue;
+      if (!is_profile(run.profile) || !(words >> run.seed)) {
+        error = arguments.seeds_file + ": not a profile and a seed: " + line;
+        return false;
+      }
+      listed_.push_back(run);
+    }
+    return true;
+  }
+  bool is_listed() const { return !listed_.empty(); }
+  const std::vector<RunOptions>& listed() const { return listed_; }
+
+ private:
+  std::vector<RunOptions> listed_;
+};
+
+int merge_coverage(const std::vector<std::string>& files) {
+  Coverage coverage;
+  std::uint64_t seeds = 0;
+  std::uint64_t events = 0;
+  double hours = 0;
+  for (const std::string& path : files) {
+    std::ifstream file(path);
+    std::uint64_t done = 0;
+    std::uint64_t happened = 0;
+    double seconds = 0;
+    std::string rest;
+    file >> done >> happened >> seconds;
+    file.ignore();
+    if (!file || !std::getline(file, rest) || !coverage.add_serialized(rest)) {
+      std::fprintf(stderr, "gatepost-simulate: %s is not a coverage file\n", path.c_str());
+      return 2;
+    }
+    seeds += done;
+    events += happened;
+    hours += seconds / 3600;
+  }
+  std::printf("%s\n%llu seeds, %llu events, %.1f simulated hours\n", coverage.table().c_str(),
+              static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(events),
+              hours);
+  return 0;
+}
+
 int run_seeds(const Arguments& arguments, const policy::RecipientDirectory& directory) {
+  RunList list;
+  if (std::string error; !list.open(arguments, error)) {
+    std::fprintf(stderr, "gatepost-simulate: %s\n", error.c_str());
+    return 2;
+  }
+  JunitReport junit(arguments.junit_file);
+  int status = 0;
   const auto begun = std::chrono::steady_clock::now();
   const auto elapsed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
@@ -96,30 +190,39 @@ int run_seeds(const Arguments& arguments, const policy::RecipientDirectory& dire
   std::uint64_t done = 0;
   std::uint64_t events = 0;
   double simulated = 0;
-  RunOptions run = arguments.run;
-  for (run.seed = arguments.seed;; ++run.seed) {
-    if (arguments.seconds > 0 ? elapsed() >= arguments.seconds : done >= arguments.runs) break;
+  for (std::uint64_t number = 0;; ++number) {
+    if (list.is_listed()
+            ? number >= list.listed().size()
+            : (arguments.seconds > 0 ? elapsed() >= arguments.seconds : number >= arguments.runs))
+      break;
+    RunOptions run = arguments.run;
+    if (list.is_listed())
+      run = list.listed()[number];
+    else
+      run.seed = arguments.seed + number * arguments.step;
     const RunResult result = run_world(run, directory, coverage);
     ++done;
     events += result.events;
     simulated += result.simulated_seconds;
+    junit.add(run, result);
     if (result.failed()) {
       print_failure(run, result);
       if (arguments.shrink) shrink(run, result, directory, command_for);
-      return 1;
+      status = 1;
+      if (arguments.junit_file.empty()) return status;
+      continue;
     }
     if (!arguments.quiet) print_success(run, result);
   }
-  if (arguments.runs > 1 || arguments.seconds > 0)
-    std::printf("%llu seeds from %llu: %llu events, %.1f simulated hours in %.1f s, none failed\n",
-                static_cast<unsigned long long>(done),
-                static_cast<unsigned long long>(arguments.seed),
-                static_cast<unsigned long long>(events), simulated / 3600, elapsed());
+  if (done > 1)
+    std::printf("%llu seeds: %llu events, %.1f simulated hours in %.1f s, %s failed\n",
+                static_cast<unsigned long long>(done), static_cast<unsigned long long>(events),
+                simulated / 3600, elapsed(), status == 0 ? "none" : "some");
   if (arguments.coverage) std::printf("\n%s", coverage.table().c_str());
   if (!arguments.coverage_file.empty())
     std::ofstream(arguments.coverage_file) << done << ' ' << events << ' ' << simulated << '\n'
                                            << coverage.serialized() << '\n';
-  return 0;
+  return status;
 }
 
 std::string profiles_text() {
@@ -143,6 +246,9 @@ int main_simulate(int argc, char** argv) {
   app.footer(profiles_text());
   app.add_option("--seed", arguments.seed, "The (first) seed")->capture_default_str();
   app.add_option("--runs", arguments.runs, "How many seeds, counting up")->capture_default_str();
+  app.add_option("--step", arguments.step, "From one seed to the next")->capture_default_str();
+  app.add_option("--seeds-file", arguments.seeds_file,
+                 "Run the lines `PROFILE SEED` of a file instead");
   app.add_option("--seconds", arguments.seconds, "Go on with new seeds for so long instead");
   app.add_option("--profile", arguments.run.profile, "Which faults and clients; else by the seed")
       ->check([](const std::string& name) {
@@ -161,8 +267,10 @@ int main_simulate(int argc, char** argv) {
   app.add_flag("--verbose", arguments.run.verbose, "Print every event");
   app.add_flag("--quiet", arguments.quiet, "No line for seeds that pass");
   app.add_flag("--coverage", arguments.coverage, "Print which faults struck in which states");
-  app.add_option("--coverage-file", arguments.coverage_file,
-                 "Write it to a file, for tools/simulate");
+  app.add_option("--coverage-file", arguments.coverage_file, "Write it to a file, for --merge");
+  app.add_option("--merge", arguments.merged_files, "Run nothing; print the sum of coverage files");
+  app.add_option("--junit", arguments.junit_file,
+                 "Write a report with a case for each seed, and go on behind failures");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -170,6 +278,7 @@ int main_simulate(int argc, char** argv) {
   }
   for (const std::string& name : arguments.without)
     arguments.run.without.push_back(fault_named(name));
+  if (!arguments.merged_files.empty()) return merge_coverage(arguments.merged_files);
   const auto directory = recipient_directory();
   if (directory == nullptr) {
     std::fprintf(stderr, "gatepost-simulate: cannot write a file in /tmp\n");

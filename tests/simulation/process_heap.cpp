@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 namespace gatepost::simulation {
@@ -23,6 +24,8 @@ static_assert(sizeof(HeapBlock) % 16 == 0);
 namespace {
 
 ProcessHeap* current = nullptr;
+// Whoever reads what a process has given back finds this, also without a sanitizer.
+constexpr int freed_octet = 0xdb;
 
 struct Mapping {
   void* address = nullptr;
@@ -50,7 +53,10 @@ struct HeapAccess {
   static void release(void* user) {
     if (user == nullptr) return;
     auto* const block = static_cast<HeapBlock*>(user) - 1;
-    if (block->heap != nullptr) unlink(*block->heap, block);
+    if (block->heap != nullptr) {
+      unlink(*block->heap, block);
+      std::memset(user, freed_octet, block->size);
+    }
     std::free(block->memory);
   }
   static void link(ProcessHeap& heap, HeapBlock* block) {
@@ -149,6 +155,18 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 }
 void* operator new[](std::size_t size, std::align_val_t alignment) {
   return HeapAccess::allocate(size, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return HeapAccess::allocate(size, alignof(std::max_align_t));
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return HeapAccess::allocate(size, alignof(std::max_align_t));
+}
+void operator delete(void* memory, const std::nothrow_t&) noexcept {
+  HeapAccess::release(memory);
+}
+void operator delete[](void* memory, const std::nothrow_t&) noexcept {
+  HeapAccess::release(memory);
 }
 void operator delete(void* memory) noexcept {
   HeapAccess::release(memory);

@@ -95,16 +95,21 @@ void tell_clients(Profile& profile) {
 
 void network_faults(Profile& profile) {
   set(profile, Fault::split_read, 8);
-  set(profile, Fault::short_send, 10);
+  set(profile, Fault::short_send, 4);
   set(profile, Fault::no_buffers, 60);
   set(profile, Fault::multishot_ends, 30);
   set(profile, Fault::late_cancel, 3);
-  set(profile, Fault::late_shutdown, 3);
+  set(profile, Fault::late_shutdown, 2);
+  set(profile, Fault::preempted, 100);
   set(profile, Fault::connection_reset, 15);
   set(profile, Fault::lost_at_accept, 40);
   set(profile, Fault::submission_refused, 200);
   set(profile, Fault::interrupted_wait, 100);
   set(profile, Fault::slow_network, 150);
+  // Long dialogues, whose replies do not always find room.
+  profile.clients.transactions_max = 12;
+  profile.clients.pipelining = 80;
+  profile.clients.many_recipients = 6;
 }
 
 void disk_faults(Profile& profile) {
@@ -154,6 +159,10 @@ void clocks(Profile& profile) {
 }
 
 void hostile_clients(Profile& profile) {
+  set(profile, Fault::late_shutdown, 2);
+  set(profile, Fault::preempted, 200);
+  profile.client_count = 60;
+  profile.connect_window = 30 * second;
   profile.clients.hostile = 70;
   profile.clients.abort = 12;
   profile.clients.silent = 6;

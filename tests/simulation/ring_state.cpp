@@ -36,7 +36,10 @@ void RingState::enter(bool wait) {
   SimulatedKernel& k = kernel();
   ++loop_;
   // A loop takes its time, in which the world goes on.
-  k.sleep(k.random().between(1 * us, 20 * us));
+  SimulatedNs time = k.random().between(1 * us, 20 * us);
+  if (k.faults().strikes(Fault::preempted))
+    time += k.faults().random(Fault::preempted).below(300 * ms);
+  k.sleep(time);
   if (k.faults().strikes(Fault::submission_refused)) {
     k.record().trace("submission refused", submissions_.size());
     refused_until_loop_ = loop_ + loops_borne + 1;
@@ -355,7 +358,9 @@ bool RingState::attempt_recv(Operation& operation) {
       return false;
     }
     std::uint32_t flags = more_flag;
+    const std::size_t there = socket.received();
     const std::size_t taken = fill(group, socket, operation.flag, flags);
+    if (taken < there) socket.excuse();  // no answer is due before the rest has come
     if (socket.received() > 0 || socket.ended()) flags |= IORING_CQE_F_SOCK_NONEMPTY;
     const bool ends = k.faults().strikes(Fault::multishot_ends, socket.client());
     if (ends) flags &= ~more_flag;
@@ -426,7 +431,7 @@ void RingState::start_shutdown(const Operation& operation) {
   const std::shared_ptr<Socket> meant = find(operation.descriptor);
   const unsigned client = meant != nullptr ? meant->client() : Faults::everybody;
   if (k.faults().strikes(Fault::late_shutdown, client))
-    delay += k.faults().random(Fault::late_shutdown).below(20 * ms);
+    delay += k.faults().random(Fault::late_shutdown).below(300 * ms);
   const std::uint64_t number = next_operation_++;
   operations_.emplace(number, operation);
   k.after_in_process(

@@ -20,6 +20,7 @@ constexpr unsigned fates_for_process_faults = 5;
 // How many events ahead a crash may lie once it is decided.
 constexpr std::uint64_t crash_within_events = 3000;
 constexpr unsigned calm_tries_max = 4;
+constexpr unsigned canary_number = 900;
 constexpr SimulatedNs network_slack = 60 * second;
 
 // Memory that a shard may take beside what is configured: replies of a loop, logs, tables.
@@ -34,11 +35,12 @@ class World final : private Facts {
 
  private:
   enum class Stage : std::uint8_t {
-    talking,     // clients come and go, faults strike
-    ending,      // no more faults; clients come to their end
-    settled,     // everybody is gone: everything must have come back
-    restarting,  // a clean restart
-    calm,        // one well-behaved client must be served
+    talking,      // clients come and go, faults strike
+    ending,       // no more faults; clients come to their end
+    settled,      // everybody is gone: everything must have come back
+    calm_before,  // one well-behaved client must be served
+    restarting,   // a clean restart
+    calm,         // once more
     draining,
     ended
   };
@@ -78,7 +80,7 @@ class World final : private Facts {
   void end_talking();
   void await_end();
   void check_settled();
-  void begin_calm();
+  void begin_calm(Stage stage);
   void await_calm();
   void await_drain();
 
@@ -109,6 +111,7 @@ class World final : private Facts {
   ModelledStore modelled_store_;
   SimulatedKernel kernel_;
   std::vector<std::unique_ptr<ClientDriver>> clients_;
+  std::unique_ptr<Canary> canary_;
   ClientSettings calm_settings_;
 
   Gateway* gateway_ = nullptr;  // in the process's memory
@@ -125,6 +128,7 @@ class World final : private Facts {
   std::set<Fault> struck_;
   std::uint64_t stored_count_ = 0;
   unsigned calm_client_ = 0;
+  unsigned calm_count_ = 0;
   unsigned calm_tries_ = 0;
 };
 
@@ -189,6 +193,8 @@ std::unique_ptr<ClientDriver> World::make_client(unsigned number, const ClientSe
 }
 
 void World::add_clients() {
+  if (profile_.gateway.shard.greeting == smtp::Greeting::welcome)
+    canary_ = std::make_unique<Canary>(canary_number, Random(options_.seed).fork(8));
   for (unsigned number = 0; number < profile_.client_count; ++number) {
     // Drawn for those too who are left out, so that the others stay as they are.
     const SimulatedNs begins =
@@ -394,8 +400,9 @@ void World::next_stage() {
       check_settled();
       break;
     case Stage::restarting:
-      if (gateway_ != nullptr && gateway_->serving() && !draining_) begin_calm();
+      if (gateway_ != nullptr && gateway_->serving() && !draining_) begin_calm(Stage::calm);
       break;
+    case Stage::calm_before:
     case Stage::calm:
       await_calm();
       break;
@@ -418,11 +425,13 @@ void World::end_talking() {
   crash_at_event_ = 0;
   if (!profile_.gateway.modelled_sink) relieve_disk();
   for (const auto& client : clients_) client->stop_talking();
+  if (canary_ != nullptr) canary_->stop();
 }
 
 void World::await_end() {
   const bool back = kernel_.process_alive() && gateway_ != nullptr && gateway_->serving();
-  if (all_finished() && back && !draining_ && kernel_.sockets_open() == 0 &&
+  const bool silent = canary_ == nullptr || canary_->finished();
+  if (all_finished() && silent && back && !draining_ && kernel_.sockets_open() == 0 &&
       SimulatedRing::load().direct_descriptors == 0) {
     stage_ = Stage::settled;
     return;
@@ -447,8 +456,7 @@ void World::check_settled() {
     disk_.fsync(root);
     disk_.close(root);
   }
-  stage_ = Stage::restarting;
-  begin_drain();
+  begin_calm(Stage::calm_before);
 }
 
 bool World::sink_busy() const {
@@ -476,8 +484,9 @@ void World::check_resources_back() {
 }
 
 // After all that went wrong a client that does everything right must be served.
-void World::begin_calm() {
-  stage_ = Stage::calm;
+void World::begin_calm(Stage stage) {
+  if (stage != stage_) calm_tries_ = 0;
+  stage_ = stage;
   calm_settings_ = profile_.clients;
   ClientSettings& calm = calm_settings_;
   calm.hostile = calm.abort = calm.silent = calm.half_close = calm.bad_recipients = 0;
@@ -485,7 +494,7 @@ void World::begin_calm() {
   calm.plain_disconnect = calm.side_commands = 0;
   calm.messages.over_limit = calm.messages.too_many_received = 0;
   calm.messages.bare_newlines = calm.messages.smuggling = 0;
-  calm_client_ = static_cast<unsigned>(profile_.client_count) + calm_tries_;
+  calm_client_ = static_cast<unsigned>(profile_.client_count) + calm_count_++;
   clients_.push_back(make_client(calm_client_, calm, 0));
   ++calm_tries_;
 }
@@ -498,19 +507,21 @@ void World::await_calm() {
              (attempt.state == Attempt::State::refused ||
               attempt.state == Attempt::State::unanswered);
     });
-    const bool served = refused == ledger_.all().end() ||
+    const bool begun = std::ranges::any_of(
+        ledger_.all(), [&](const Attempt& attempt) { return attempt.client == calm_client_; });
+    const bool served = (begun && refused == ledger_.all().end()) ||
                         profile_.gateway.shard.greeting != smtp::Greeting::welcome;
+    const std::uint16_t code = refused != ledger_.all().end() ? refused->code : 421;
     // What a disk has lost earlier may be told to the next who asks, once.
-    if (!served && refused->code < 500 && calm_tries_ < calm_tries_max) {
-      begin_calm();
+    if (!served && calm_tries_ < calm_tries_max) {
+      begin_calm(stage_);
       return;
     }
-    stage_ = Stage::draining;
+    stage_ = stage_ == Stage::calm ? Stage::draining : Stage::restarting;
     begin_drain();
     if (!served)
-      record_.violation(
-          checks::progress,
-          fmt::format("a client that did nothing wrong was not served: {}", refused->code));
+      record_.violation(checks::progress,
+                        fmt::format("a client that did nothing wrong was not served: {}", code));
     return;
   }
   if (kernel_.now() - stage_since_ > session_bound())

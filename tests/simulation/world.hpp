@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "simulation/canary.hpp"
 #include "simulation/client_driver.hpp"
 #include "simulation/coverage.hpp"
 #include "simulation/gateway.hpp"
