@@ -1,6 +1,5 @@
 """Real file systems that fill up, go read-only, withdraw permissions and stop dead, in the middle of load: what was
 acknowledged is there once and whole, the rest was told to come back, and service goes on by itself."""
-import json
 import os
 import re
 import shutil
@@ -21,15 +20,10 @@ def start_on(start, small, flags=(), **arguments):
     return gatepost
 
 
-def results(done):
-    """What gatepost-load --json found."""
-    text = done.stdout if isinstance(done.stdout, str) else done.communicate(timeout=60)[0]
-    return json.loads(text)
-
-
 def run_load(gatepost, ledger, messages, size="4K", recipients="user{1-5}@open.test"):
-    return results(load.run(gatepost.port, connections=10, messages=messages, recipients=recipients, ledger=ledger,
-                            extra=["--size", size, "--json"]))
+    done = load.run(gatepost.port, connections=10, messages=messages, recipients=recipients, ledger=ledger,
+                    extra=["--size", size, "--json"])
+    return load.results(done.stdout)
 
 
 def wait_until_taken(gatepost):
@@ -120,7 +114,7 @@ def test_a_disk_that_goes_read_only_under_load_is_451_until_it_is_writable_again
             time.sleep(0.05)
     finally:
         generator.send_signal(signal.SIGINT)
-        done = results(generator)
+        done = load.results(generator.communicate(timeout=60)[0])
     assert stored > 5
     assert done["replies"]["451"] > 5 and "452" not in done["replies"], done
     check_store(gatepost, small, ledger)
@@ -146,8 +140,9 @@ def test_one_maildir_without_permission_holds_up_nobody_else(start, tmp_path):
 
     def run(seed):
         # Every message has two recipients, of five in turn, so that two in five of them concern user3.
-        return results(load.run(gatepost.port, connections=10, messages=100, recipients="user{1-5}@open.test",
-                                ledger=ledger, extra=["--recipients-per-message", "2", "--seed", seed, "--json"]))
+        done = load.run(gatepost.port, connections=10, messages=100, recipients="user{1-5}@open.test", ledger=ledger,
+                        extra=["--recipients-per-message", "2", "--seed", seed, "--json"])
+        return load.results(done.stdout)
 
     assert run("1")["messages"]["acknowledged"] == 100
     closed = [root / "open.test" / "user3" / name for name in ("new", "tmp")]
@@ -192,7 +187,7 @@ def test_acknowledged_mail_outlives_a_file_system_that_stops_dead(disk, start, t
         assert gatepost.process.poll() is None
     finally:
         generator.send_signal(signal.SIGINT)
-        done = results(generator)
+        done = load.results(generator.communicate(timeout=60)[0])
     assert done["messages"]["acknowledged"] >= 40 and done["replies"]["451"] > 0, done
     gatepost.kill()
     small.unmount()
