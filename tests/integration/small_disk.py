@@ -29,8 +29,9 @@ class Disk:
     def __init__(self, path, prefix=(), seen=None):
         self.path, self.prefix, self.seen = path, list(prefix), seen or path
 
-    def remount(self, options):
-        return call([*self.prefix, "mount", "-o", f"remount,{options}", self.path])
+    def remount(self, option):
+        # With a source, whatever it says, mount(8) adds no options of its own, which a namespace may refuse.
+        return call([*self.prefix, "mount", "-o", f"remount,{option}", "none", self.path])
 
     def remount_read_only(self, seconds=20):
         """While a file is open for writing the kernel refuses: until it finds a moment."""
