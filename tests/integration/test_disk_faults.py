@@ -178,7 +178,7 @@ def test_acknowledged_mail_outlives_a_file_system_that_stops_dead(disk, start, t
                            extra=["--size", "4K:80%,64K:20%", "--json"])
     try:
         deadline = time.monotonic() + wire.PATIENCE_S
-        while len(gatepost.maildirs.files()) < 50:
+        while len(gatepost.maildirs.files()) < 100:
             assert time.monotonic() < deadline, "no mail is stored"
             time.sleep(0.02)
         small.shut_down()
