@@ -91,7 +91,9 @@ Result<Done> Verifier::walk(const fs::path& directory) {
 }
 
 Result<Done> Verifier::read_mailbox(const fs::path& mailbox) {
-  std::string name = fs::relative(mailbox, options_.maildir).string();
+  // The walk began with these very words: no need to ask the file system, which throws where a path
+  // leads through another namespace (/proc/PID/root).
+  std::string name = mailbox.lexically_relative(options_.maildir).string();
   std::error_code error;
   for (const char* part : {"new", "cur", "tmp"}) {
     fs::directory_iterator entries(mailbox / part, error);

@@ -183,7 +183,8 @@ void Shard::log_message(Connection& connection, const smtp::ReplyNote& note) {
       .add();
   if (note.wire == smtp::replies::bare_newline_in_content.wire)
     counters_.bare_newline_refusals.add();
-  if (!log_.wants(observe::LogLevel::info)) return;
+  // What failed on our side is to be seen where nothing else of the mail is.
+  if (!log_.wants(cause_.empty() ? observe::LogLevel::info : observe::LogLevel::warn)) return;
   std::array<std::string_view, observe::recipients_logged_max> recipients;
   std::size_t count = 0;
   for (const Recipient& recipient : transaction.recipients()) {

@@ -4,6 +4,7 @@ import os
 import pytest
 
 import server
+from small_disk import disk  # noqa: F401  (a fixture)
 
 # Programs that Debian keeps out of ordinary users' PATH (smtp-source, postfix).
 os.environ["PATH"] += ":/usr/sbin:/sbin"

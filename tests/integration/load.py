@@ -1,4 +1,5 @@
 """gatepost-load, as the tests call it."""
+import json
 import subprocess
 
 import server
@@ -25,6 +26,14 @@ def start(port, **arguments):
 def run(port, **arguments):
     return subprocess.run(command(port, **arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=300)
+
+
+def results(output):
+    """What a run with --json found."""
+    try:
+        return json.loads(output)
+    except ValueError:
+        raise AssertionError(f"gatepost-load said: {output[-3000:]}") from None
 
 
 def run_verify(ledger, directory, *extra):

@@ -203,6 +203,19 @@ def test_every_acknowledged_message_is_found(start, tmp_path):
     assert len(gatepost.maildirs.files()) == 500
 
 
+def test_verify_takes_any_spelling_of_the_directory(start, tmp_path):
+    gatepost = start()
+    ledger = tmp_path / "ledger"
+    assert load.run(gatepost.port, connections=2, messages=20, ledger=ledger).returncode == 0
+    (tmp_path / "link").symlink_to(gatepost.maildirs.root)
+    root = str(gatepost.maildirs.root)
+    for spelling in (root + "/", root + "/.", root + "/../mail", "/." + root, str(tmp_path / "link"),
+                     f"/proc/self/root{root}", str(gatepost.maildirs.root / "open.test" / "..")):
+        for layout in ("{domain}/{local-part}", "any"):
+            done = load.run_verify(ledger, spelling, "--layout", layout)
+            assert done.returncode == 0, spelling + done.stdout + done.stderr
+
+
 def test_verify_notices_a_lost_and_a_changed_message(start, tmp_path):
     gatepost = start()
     ledger = tmp_path / "ledger"

@@ -2,7 +2,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +12,7 @@ import pytest
 
 import server
 import wire
+from preloaded import failing_library
 
 
 def get(port, path):
@@ -362,16 +362,6 @@ def test_check_config_warns_of_more_connections_than_descriptors(tmp_path):
     assert (done.returncode, done.stdout) == (0, "configuration ok\n")
     assert re.fullmatch(r"warning: RLIMIT_NOFILE leaves room for \d+ connections, not the 10000 of --max-connections: "
                         r"raise it \(systemd: LimitNOFILE=\)\n", done.stderr)
-
-
-def failing_library(tmp_path, source):
-    """Compiles a library to load before all others, which makes calls fail."""
-    compiler = shutil.which("cc")
-    if not compiler:
-        pytest.skip("no C compiler for the library that makes a call fail")
-    (tmp_path / "fail.c").write_text("#define _GNU_SOURCE\n" + source)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", tmp_path / "fail.so", tmp_path / "fail.c"], check=True)
-    return {"LD_PRELOAD": str(tmp_path / "fail.so"), "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
 
 def test_signals_are_seen_to_before_anybody_is_served(tmp_path):

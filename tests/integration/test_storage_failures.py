@@ -103,3 +103,15 @@ def test_missing_permission_is_451_and_recovers(start, tmp_path):
     gatepost.wait_for_log("Permission denied")
     folder.chmod(0o777)
     assert attempt(gatepost, b"Subject: after\r\n").code == 250
+
+
+@pytest.mark.parametrize("shape", ["text", "json"])
+def test_the_cause_of_a_failure_is_logged_where_accepted_mail_is_not(start, shape):
+    gatepost = start([("--log-level", "warn"), ("--log-format", shape)])
+    assert attempt(gatepost, b"Subject: before\r\n").code == 250
+    mailbox = gatepost.maildirs.root / "example.test" / "u"
+    shutil.rmtree(mailbox)
+    mailbox.write_text("a file where a directory should be")
+    assert attempt(gatepost, b"Subject: lost\r\n").code == 451
+    assert str(mailbox) in gatepost.wait_for_log("Not a directory")
+    assert "accepted" not in gatepost.stderr()

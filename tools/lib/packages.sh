@@ -33,6 +33,10 @@ packages_integration_test="
 python3-pytest      cmd:pytest-3
 swaks               cmd:swaks
 postfix             cmd:smtp-source
+e2fsprogs           cmd:mkfs.ext4
+xfsprogs            cmd:mkfs.xfs
+iproute2            cmd:ip
+util-linux          cmd:nsenter
 "
 packages_fuzz="
 clang               cmd:clang++
