@@ -21,15 +21,22 @@ constexpr std::uint64_t all = ~std::uint64_t{0} >> 1;
 TEST(LoadQuantity, reads_sizes) {
   EXPECT_EQ(parse_size("4096", 0, all).value(), 4096u);
   EXPECT_EQ(parse_size("4K", 0, all).value(), 4096u);
-  for (auto [unit, factor] :
-       {std::pair{"", 1}, {"B", 1}, {"kb", 1 << 10}, {"KiB", 1 << 10}, {"m", 1 << 20},
-        {"MB", 1 << 20}, {"mib", 1 << 20}, {"gb", 1 << 30}, {"GiB", 1 << 30}})
+  for (auto [unit, factor] : {std::pair{"", 1},
+                              {"B", 1},
+                              {"kb", 1 << 10},
+                              {"KiB", 1 << 10},
+                              {"m", 1 << 20},
+                              {"MB", 1 << 20},
+                              {"mib", 1 << 20},
+                              {"gb", 1 << 30},
+                              {"GiB", 1 << 30}})
     EXPECT_EQ(parse_size(std::string("4") + unit, 0, all).value(),
               4u * static_cast<unsigned long>(factor))
         << unit;
   EXPECT_EQ(parse_size("1.5M", 0, all).value(), 3u << 19);
   EXPECT_EQ(parse_size("1G", 0, all).value(), 1u << 30);
-  for (const char* text : {"", "K", "4Q", "-4", "4 K", "4K ", ".5K", "1.2.3K", "1..K", "0x10", "1e3"})
+  for (const char* text :
+       {"", "K", "4Q", "-4", "4 K", "4K ", ".5K", "1.2.3K", "1..K", "0x10", "1e3"})
     EXPECT_FALSE(parse_size(text, 0, all)) << text;
   EXPECT_NE(parse_size("9", 1000, 2048).error().find("octets from 1000 to 2K"), std::string::npos);
   EXPECT_FALSE(parse_size("2K", 0, 2047));
@@ -117,8 +124,9 @@ TEST(LoadSizes, lognormal_has_its_median_and_spread) {
 
 TEST(LoadSizes, refuse_what_they_do_not_understand) {
   for (const char* text :
-       {"", "4Q", "4K,5K", "uniform:x-4K", "uniform:1K-x", "lognormal:x,1", "4K:70%", "4K:70%,5K:40%", "4K:70,5K:30", "uniform:4K", "uniform:9K-1K",
-        "lognormal:4K", "lognormal:4K,0", "lognormal:4K,-1", "0", "1G", "4K:70%,"})
+       {"", "4Q", "4K,5K", "uniform:x-4K", "uniform:1K-x", "lognormal:x,1", "4K:70%",
+        "4K:70%,5K:40%", "4K:70,5K:30", "uniform:4K", "uniform:9K-1K", "lognormal:4K",
+        "lognormal:4K,0", "lognormal:4K,-1", "0", "1G", "4K:70%,"})
     EXPECT_FALSE(SizeDistribution::parse(text)) << text;
 }
 
@@ -167,16 +175,16 @@ TEST(LoadAddresses, R5321_3_3_06_only_plain_addresses_are_sent) {
   for (const char* text : {"a@b", "a.b+c@example.org", "x@[127.0.0.1]", "x@[IPv6:::1]",
                            "x@[tag-1:z]", "a@b-c.example"})
     EXPECT_TRUE(is_plain_address(text)) << text;
-  for (const char* text : {"",        "a",    "@b",   "a@",         "@hop:a@b", "a b@c", "a@b@c",
-                           "a@b_c",   ".a@b", "a.@b", "a..b@c",     "a@b..c",   "a@b.",  "\"a\"@b",
-                           "a\r\n@b", "a@b>", "<a@b", "\xc3\xa4@b", "a@[]",     "a\t@b",
-                           "a@[1_2]", "a@[1", "a@{b"})
+  for (const char* text :
+       {"",     "a",          "@b",     "a@",     "@hop:a@b", "a b@c",   "a@b@c",   "a@b_c",
+        ".a@b", "a.@b",       "a..b@c", "a@b..c", "a@b.",     "\"a\"@b", "a\r\n@b", "a@b>",
+        "<a@b", "\xc3\xa4@b", "a@[]",   "a\t@b",  "a@[1_2]",  "a@[1",    "a@{b"})
     EXPECT_FALSE(is_plain_address(text)) << text;
   EXPECT_FALSE(is_plain_address(std::string(65, 'a') + "@b"));
   EXPECT_FALSE(is_plain_address("a@" + std::string(256, 'b')));
   std::vector<std::string> mailboxes;
-  for (const char* text :
-       {"u{1}@b", "u}1-2{@b", "u{1-}@b", "u{2-1}@b", "u{a-b}@b", "u{1-2@b", "u{1-2}{3-4}@b", "u1-2}@b", "u{1-2000000}@b"})
+  for (const char* text : {"u{1}@b", "u}1-2{@b", "u{1-}@b", "u{2-1}@b", "u{a-b}@b", "u{1-2@b",
+                           "u{1-2}{3-4}@b", "u1-2}@b", "u{1-2000000}@b"})
     EXPECT_FALSE(expand_addresses(text, mailboxes)) << text;
 }
 

@@ -1,4 +1,5 @@
-// How runs, connections and messages end, and what the open loop does with connections that are free.
+// How runs, connections and messages end, and what the open loop does with connections that are
+// free.
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -217,9 +218,9 @@ TEST_F(LoadEngine, a_server_that_only_talks_is_left) {
   });
   Tally tally = run(server);
   EXPECT_EQ(tally.acknowledged, 0u);
-  EXPECT_EQ(tally.fault(Fault::unexpected_reply) + tally.fault(Fault::refused) +
-                tally.fault(Fault::lost),
-            1u);
+  EXPECT_EQ(
+      tally.fault(Fault::unexpected_reply) + tally.fault(Fault::refused) + tally.fault(Fault::lost),
+      1u);
   EXPECT_EQ(ledger_lines(), (std::map<LedgerState, int>{{LedgerState::cut, 1}}));
 }
 

@@ -109,16 +109,18 @@ TEST(LoadOptions, flags_are_taken) {
 }
 
 TEST(LoadOptions, refuses_targets_that_are_not_on_this_machine) {
-  for (const char* target : {"192.0.2.1:25", "10.0.0.1:2525", "0.0.0.0:25", "[2001:db8::1]:25",
-                             "[::ffff:192.0.2.1]:25", "[::]:25", "[1::1]:25", "[0:1::1]:25", "[0:0:1::1]:25", "128.0.0.1:25"}) {
+  for (const char* target :
+       {"192.0.2.1:25", "10.0.0.1:2525", "0.0.0.0:25", "[2001:db8::1]:25", "[::ffff:192.0.2.1]:25",
+        "[::]:25", "[1::1]:25", "[0:1::1]:25", "[0:0:1::1]:25", "128.0.0.1:25"}) {
     EXPECT_FALSE(parse_target(target, false)) << target;
     EXPECT_TRUE(parse_target(target, true)) << target;
     expect_refused({target}, "--allow-remote");
   }
   for (const char* target : {"127.0.0.1:25", "127.255.1.2:1", "[::1]:65535", "localhost:2525"})
     EXPECT_TRUE(parse_target(target, false)) << target;
-  for (const char* target : {"", "25", ":25", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0",
-                             "127.0.0.1:65536", "::1:25", "[::1]", "mx.example.org:25", "[]:25", "[::1:25", "[:25"})
+  for (const char* target :
+       {"", "25", ":25", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "::1:25",
+        "[::1]", "mx.example.org:25", "[]:25", "[::1:25", "[:25"})
     EXPECT_FALSE(parse_target(target, true)) << target;
 }
 
@@ -155,8 +157,9 @@ TEST(LoadOptions, more_connections_than_files_may_be_open_are_refused) {
   if (child == 0) {  // a hard limit can't be raised again
     setrlimit(RLIMIT_NOFILE, &few);
     CommandLine line = parse({"127.0.0.1:2525", "--connections", "150"});
-    bool told = line.message.find("--connections: '150' is not allowed: this process may open 200 "
-                                  "files") != std::string::npos;
+    bool told = line.message.find(
+                    "--connections: '150' is not allowed: this process may open 200 "
+                    "files") != std::string::npos;
     bool fits = parse({"127.0.0.1:2525", "--connections", "136"}).run.has_value();
     _exit(line.exit_code == 2 && told && fits ? 0 : 1);
   }
