@@ -206,7 +206,7 @@ void add_resources(Page& page, const MetricsSource& source) {
   page.counter_per_shard("gatepost_ring_completions_total", "Completions handled.",
                          &ShardCounters::ring_completions);
   page.counter_per_shard("gatepost_ring_overflows_total",
-                         "Completions that did not fit into the completion queue at once.",
+                         "Completions lost because the kernel had neither room nor memory for them.",
                          &ShardCounters::ring_overflows);
   page.begin("gatepost_log_lines_dropped_total", "Events lost because the log's ring was full.",
              MetricType::Counter);

@@ -108,6 +108,7 @@ class Ring {
   int descriptor() const { return ring_.ring_fd; }
   io_uring* native() { return &ring_; }
   std::uint64_t enter_count() const { return enter_count_; }
+  // Completions that the kernel had neither room nor memory for, and lost.
   std::uint64_t overflow_count() const;
 
  private:

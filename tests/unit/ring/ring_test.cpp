@@ -231,5 +231,12 @@ TEST(Ring, cancel_ends_a_receive_and_close_sends_fin) {
   ::close(client);
 }
 
+TEST(Ring, tells_how_many_completions_the_kernel_has_lost) {
+  auto ring = make_ring();
+  EXPECT_EQ(ring->overflow_count(), 0u);
+  *ring->native()->cq.koverflow = 3;  // as the kernel would
+  EXPECT_EQ(ring->overflow_count(), 3u);
+}
+
 }  // namespace
 }  // namespace gatepost::ring
