@@ -30,8 +30,16 @@ class BoundedQueue : public httplib::TaskQueue {
  public:
   // `self` points here until the queue is destroyed; `self_mutex` guards it and is held now.
   BoundedQueue(std::mutex& self_mutex, BoundedQueue*& self) : self_mutex_(self_mutex), self_(self) {
+    try {
+      for (auto& worker : workers_) worker = std::thread([this] { work(); });
+    } catch (const std::system_error&) {
+      // A thread that is not joined would end the process.
+      release();
+      for (auto& worker : workers_)
+        if (worker.joinable()) worker.join();
+      throw;
+    }
     self_ = this;
-    for (auto& worker : workers_) worker = std::thread([this] { work(); });
   }
 
   ~BoundedQueue() override {
@@ -101,6 +109,10 @@ struct MetricsPage::State {
   explicit State(MetricsSource given) : source(std::move(given)) {}
 
   void add_handlers();
+  bool has_workers() {
+    std::lock_guard lock(queue_mutex);
+    return queue != nullptr;
+  }
   void stop_accepting() {
     std::lock_guard lock(queue_mutex);
     if (queue != nullptr) queue->release();
@@ -187,7 +199,7 @@ Result<std::unique_ptr<MetricsPage>> MetricsPage::start(Options options) {
       try {
         state->server.listen_after_bind();
       } catch (const std::system_error&) {
-        // Its workers could not be started; is_running() never turns true then.
+        // Its workers could not be started.
       }
       state->ended.set_value();
     });
@@ -198,9 +210,10 @@ Result<std::unique_ptr<MetricsPage>> MetricsPage::start(Options options) {
   if (!failure.empty())
     return Error{fmt::format("--metrics-listen {}: cannot start a thread: {}", shown, failure)};
 
-  // A server that is told to stop before it runs would not notice.
+  // A server that is told to stop before it runs would not notice. That it says it runs is not
+  // enough: it says so before it starts its workers.
   auto ended = state->ended.get_future();
-  while (!server.is_running()) {
+  while (!state->has_workers()) {
     if (ended.wait_for(std::chrono::milliseconds(1)) == std::future_status::ready) {
       state->thread.join();
       return Error{fmt::format("--metrics-listen {}: cannot start its threads", shown)};

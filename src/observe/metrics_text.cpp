@@ -205,9 +205,10 @@ void add_resources(Page& page, const MetricsSource& source) {
                          &ShardCounters::ring_enters);
   page.counter_per_shard("gatepost_ring_completions_total", "Completions handled.",
                          &ShardCounters::ring_completions);
-  page.counter_per_shard("gatepost_ring_overflows_total",
-                         "Completions that did not fit into the completion queue at once.",
-                         &ShardCounters::ring_overflows);
+  page.counter_per_shard(
+      "gatepost_ring_overflows_total",
+      "Completions lost because the kernel had neither room nor memory for them.",
+      &ShardCounters::ring_overflows);
   page.begin("gatepost_log_lines_dropped_total", "Events lost because the log's ring was full.",
              MetricType::Counter);
   for (std::size_t i = 0; i < source.log_writers.size(); ++i)

@@ -10,12 +10,22 @@
 
 namespace gatepost::ring {
 
+namespace {
+
+constexpr std::uint32_t posted_target_first = 64;
+
+}  // namespace
+
 BufferRing::BufferRing(Ring& ring, BufferPool& pool, std::uint16_t group, BufferMode mode)
     : ring_(ring),
       pool_(pool),
       group_(group),
       mode_(mode),
       mask_(pool.count() - 1),
+      // A bundle takes as many buffers as its peer has octets, and a peer that is paused then keeps
+      // them: half of all are left for the others.
+      posted_max_(mode == BufferMode::bundle ? std::max(pool.count() / 2, 1u) : pool.count()),
+      posted_target_(std::min(posted_target_first, posted_max_)),
       position_(pool.count(), 0),
       order_(pool.count(), 0),
       used_(mode == BufferMode::incremental ? pool.count() : 0, 0) {}
@@ -66,7 +76,7 @@ void BufferRing::replenish() {
 }
 
 void BufferRing::ran_out() {
-  if (pool_.free_count() > 0) posted_target_ = std::min(posted_target_ * 2, pool_.count());
+  if (pool_.free_count() > 0) posted_target_ = std::min(posted_target_ * 2, posted_max_);
 }
 
 Slice BufferRing::consume_whole(std::uint32_t position, std::uint32_t size) {

@@ -73,7 +73,8 @@ class BufferRing {
   std::size_t shared_size_ = 0;
   std::uint32_t mask_;
   std::uint32_t available_ = 0;
-  std::uint32_t posted_target_ = 64;
+  std::uint32_t posted_max_;
+  std::uint32_t posted_target_;
   std::uint32_t tail_ = 0;               // as the kernel sees it, counted on
   std::vector<std::uint32_t> position_;  // of each buffer, where it was added last
   std::vector<BufferPool::Id> order_;    // buffer at each position

@@ -243,11 +243,4 @@ void Ring::poll_multishot(int fd, Tag tag) {
   io_uring_sqe_set_data64(sqe, tag.pack());
 }
 
-void Ring::message(int ring_fd, std::int32_t result, Tag remote, Tag tag) {
-  io_uring_sqe* sqe = next();
-  io_uring_prep_msg_ring(sqe, ring_fd, static_cast<unsigned>(result), remote.pack(), 0);
-  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  io_uring_sqe_set_data64(sqe, tag.pack());
-}
-
 }  // namespace gatepost::ring

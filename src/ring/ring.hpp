@@ -66,8 +66,6 @@ class Ring {
   void timeout(const __kernel_timespec* duration, Tag tag);
   // Completes whenever fd is readable.
   void poll_multishot(int fd, Tag tag);
-  // Completes on the ring with descriptor `ring_fd` with the given tag and result (MSG_RING).
-  void message(int ring_fd, std::int32_t result, Tag remote, Tag tag);
 
   // Hands over what gathered, and, when `wait` is set, waits for one completion at least. Then
   // calls handle(Completion) for each completion there is, at most `most` of them. Returns how
@@ -110,6 +108,7 @@ class Ring {
   int descriptor() const { return ring_.ring_fd; }
   io_uring* native() { return &ring_; }
   std::uint64_t enter_count() const { return enter_count_; }
+  // Completions that the kernel had neither room nor memory for, and lost.
   std::uint64_t overflow_count() const;
 
  private:

@@ -268,6 +268,7 @@ void Shard::update_gauges() {
   counters_.sink_messages_open.set(sink_ ? sink_->messages_open() : 0);
   counters_.sink_bytes_held.set(sink_ ? sink_->bytes_held() : 0);
   counters_.ring_enters.set_total(ring_->enter_count());
+  counters_.ring_overflows.set_total(ring_->overflow_count());
 }
 
 void Shard::complete(const ring::Completion& completion) {

@@ -1,13 +1,18 @@
 """gatepost-load as an SMTP client: what it sends is held against the rules by a server of a few lines; what it sends
 to Gatepost arrives."""
 import contextlib
+import json
+import os
+import pty
 import re
 import socket
+import subprocess
 import threading
 
 import pytest
 
 import load
+import server as server_module
 
 
 class StrictServer:
@@ -243,3 +248,46 @@ def test_slow_and_broken_clients_leave_only_whole_messages(start, tmp_path):
     gatepost.stop()
     gatepost.maildirs.settles()
     load.verify(ledger, gatepost.maildirs)
+
+
+def test_results_are_json_when_asked_for(stub):
+    done = load.run(stub().port, connections=1, messages=2, extra=["--json"])
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    assert result["messages"]["acknowledged"] == 2
+    assert result["exit_code"] == 0
+
+
+def test_its_version_and_help_go_to_stdout():
+    for flag, word in (("--version", "gatepost-load "), ("--help", "--ledger")):
+        done = subprocess.run([server_module.binary("gatepost-load"), flag], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert word in done.stdout
+
+
+def test_a_ledger_that_cannot_be_written_ends_it_before_anything_is_sent(stub, tmp_path):
+    server = stub()
+    done = load.run(server.port, messages=1, ledger=tmp_path / "nowhere" / "ledger")
+    assert done.returncode == 2
+    assert done.stderr == f"gatepost-load: --ledger {tmp_path}/nowhere/ledger: No such file or directory\n"
+    assert server.sessions == []
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(stub):
+    server = stub()
+    arguments = dict(connections=1, messages=15, extra=["--rate", "10"])
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(load.command(server.port, **arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=theirs, text=True) as running:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # the terminal is gone when the process is
+            while part := os.read(ours, 4096):
+                shown += part
+        table = running.stdout.read()
+    os.close(ours)
+    assert running.returncode == 0
+    progress = re.search(rb"\r\x1b\[K1 s  (\d+) acknowledged  \1/s  \d\.\d MB  1 connections  0 errors", shown)
+    assert progress and 5 <= int(progress.group(1)) <= 12, shown
+    assert shown.endswith(b"\r\x1b[K"), "the line is wiped before the results"
+    assert "acknowledged" in table and "\x1b" not in table

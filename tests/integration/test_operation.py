@@ -1,4 +1,5 @@
 """What the operator sees and does: log, metrics, reload, wrong settings."""
+import errno
 import json
 import os
 import re
@@ -362,6 +363,108 @@ def test_check_config_warns_of_more_connections_than_descriptors(tmp_path):
     assert (done.returncode, done.stdout) == (0, "configuration ok\n")
     assert re.fullmatch(r"warning: RLIMIT_NOFILE leaves room for \d+ connections, not the 10000 of --max-connections: "
                         r"raise it \(systemd: LimitNOFILE=\)\n", done.stderr)
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory):
+    """refusing("bind", errno.EACCES, 1): the environment in which the second bind(2) and all behind it fail."""
+    library = failing_library(tmp_path_factory.mktemp("refusing"), """
+        #include <dlfcn.h>
+        #include <errno.h>
+        #include <ifaddrs.h>
+        #include <pthread.h>
+        #include <sched.h>
+        #include <stdatomic.h>
+        #include <stdlib.h>
+        #include <string.h>
+        #include <sys/eventfd.h>
+        #include <sys/socket.h>
+
+        static int refused(const char *name) {
+          static atomic_int calls;
+          const char *wanted = getenv("REFUSE_CALL");
+          if (!wanted || strcmp(wanted, name) != 0 || calls++ < atoi(getenv("REFUSE_BEFORE"))) return 0;
+          errno = atoi(getenv("REFUSE_ERRNO"));
+          return 1;
+        }
+        #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+        int eventfd(unsigned count, int flags) { return refused("eventfd") ? -1 : REAL(eventfd)(count, flags); }
+        int bind(int fd, const struct sockaddr *address, socklen_t size) {
+          return refused("bind") ? -1 : REAL(bind)(fd, address, size);
+        }
+        int socket(int family, int type, int protocol) {
+          if (family == AF_INET6 && refused("socket of IPv6")) return -1;
+          return REAL(socket)(family, type, protocol);
+        }
+        int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set) {
+          return refused("sched_getaffinity") ? -1 : REAL(sched_getaffinity)(pid, size, set);
+        }
+        int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
+          return refused("sched_setaffinity") ? -1 : REAL(sched_setaffinity)(pid, size, set);
+        }
+        int getifaddrs(struct ifaddrs **first) { return refused("getifaddrs") ? -1 : REAL(getifaddrs)(first); }
+        int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+          return refused("pthread_create") ? errno : REAL(pthread_create)(thread, attributes, run, argument);
+        }
+        int io_uring_queue_init_params(unsigned entries, void *ring, void *params);
+        int io_uring_queue_init_params(unsigned entries, void *ring, void *params) {
+          return refused("io_uring_setup") ? -errno : REAL(io_uring_queue_init_params)(entries, ring, params);
+        }
+        int io_uring_register_buf_ring(void *ring, void *registration, unsigned flags);
+        int io_uring_register_buf_ring(void *ring, void *registration, unsigned flags) {
+          return refused("buffer ring") ? -errno : REAL(io_uring_register_buf_ring)(ring, registration, flags);
+        }
+        """)
+    return lambda call, error, before=0: {**library, "REFUSE_CALL": call, "REFUSE_ERRNO": str(error),
+                                          "REFUSE_BEFORE": str(before)}
+
+
+REFUSALS = [
+    ("io_uring_setup", errno.ENOSYS, 0, r"io_uring is missing from this kernel or hidden by a seccomp filter: .*"),
+    ("io_uring_setup", errno.ENOMEM, 1, r"not enough locked memory for io_uring: raise RLIMIT_MEMLOCK .*"),
+    ("buffer ring", errno.ENOMEM, 1, r"buffer ring: Cannot allocate memory .*"),
+    ("eventfd", errno.ENFILE, 0, r"eventfd: Too many open files in system"),
+    ("eventfd", errno.ENFILE, 1, r"event log: eventfd: Too many open files in system"),
+    ("bind", errno.EACCES, 0, r"--listen 127\.0\.0\.1:\d+: no permission: ports below 1024 need CAP_NET_BIND_SERVICE .*"),
+    ("bind", errno.ENOMEM, 2, r"--listen 127\.0\.0\.1:\d+: Cannot allocate memory"),
+    ("pthread_create", errno.EAGAIN, 0, r"event log: cannot start a thread: Resource temporarily unavailable"),
+]
+
+
+@pytest.mark.parametrize("call, error, before, told", REFUSALS, ids=[f"{r[0]} {r[2]}" for r in REFUSALS])
+def test_what_the_system_refuses_is_one_line(tmp_path, refusing, call, error, before, told):
+    line = one_error(run("--listen", f"127.0.0.1:{server.free_port()}", "--shards", "2", "--sink",
+                         f"maildir:{tmp_path}/{{address}}", **refusing(call, error, before)), 1)
+    assert re.fullmatch("gatepost: " + told, line), line
+
+
+def test_a_shard_without_a_thread_ends_the_start(tmp_path, refusing):
+    # Which thread is a shard's depends on how many the sink has; whichever is refused, nothing goes on without it.
+    lines = {one_error(run("--listen", f"127.0.0.1:{server.free_port()}", "--shards", "2", "--sink", "discard:",
+                           **refusing("pthread_create", errno.EAGAIN, before)), 1) for before in (1, 2)}
+    assert lines == {"gatepost: cannot start a shard's thread: Resource temporarily unavailable"}
+
+
+def test_a_host_without_ipv6_is_served_over_ipv4(start, refusing, tmp_path):
+    environment = refusing("socket of IPv6", errno.EAFNOSUPPORT)
+    port = server.free_port()
+    gatepost = start([("--listen", f"*:{port}")], port=port, environment=environment)
+    with gatepost.greeted() as peer:
+        peer.quit()
+    line = one_error(run("--listen", f"[::1]:{server.free_port()}", "--sink", f"maildir:{tmp_path}/{{address}}",
+                         **environment), 1)
+    assert line.endswith(": this host has no such address family: use an IPv4 address")
+
+
+def test_what_only_makes_it_faster_or_nicer_may_fail(start, refusing):
+    gatepost = start("--pin --simd scalar", environment=refusing("sched_setaffinity", errno.EPERM))
+    gatepost.wait_for_log(r"warn \[0\] cannot pin the shard's thread to CPU \d+: Operation not permitted")
+    gatepost.wait_for_log("scanner scalar")
+    for name, call in (("affinity", "sched_getaffinity"), ("addresses", "getifaddrs")):
+        unaware = start("--pin", name=name, environment=refusing(call, errno.EPERM))
+        with unaware.greeted() as peer:
+            assert peer.deliver(b"Subject: t\r\n").code == 250
 
 
 def test_signals_are_seen_to_before_anybody_is_served(tmp_path):

@@ -52,6 +52,10 @@ packages_format="
 git                 cmd:git
 clang-format        cmd:clang-format
 "
+packages_coverage="
+gcovr               cmd:gcovr
+gcc                 cmd:gcov
+"
 packages_lint="
 git                 cmd:git
 clang               cmd:clang++

@@ -173,6 +173,37 @@ TEST(CommandLine, every_default_can_be_written_and_read_back) {
   }
 }
 
+TEST(CommandLine, what_is_shown_of_a_flag_can_be_given_again) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> given{
+      {"listen", {"*:25", "[::1]:2525"}},
+      {"accept-domain", {"a.example", "b.example", "@/etc/domains", "@/etc/more"}},
+      {"deny-client", {"192.0.2.0/24", "2001:db8::/32"}},
+      {"bare-newline-exceptions", {"192.0.2.1/32"}},
+      {"accept-domain", {"@/etc/domains"}},
+      {"metrics-listen", {"[::1]:9125"}},
+      {"shards", {"7"}},
+      {"pin", {"true"}},
+      {"pin", {"false"}},
+      {"log-level", {"debug"}},
+      {"buffer-mode", {"incremental"}}};
+  for (const auto& [name, values] : given) {
+    const Flag* flag = find_flag(name);
+    ASSERT_NE(flag, nullptr) << name;
+    Config config;
+    if (flag->clear) flag->clear(config);
+    std::string all;
+    for (const std::string& value : values) {
+      EXPECT_TRUE(flag->apply(config, value).ok()) << name << " " << value;
+      all += (all.empty() ? "" : ", ") + value;
+    }
+    EXPECT_EQ(flag->show(config), all) << name;
+  }
+}
+
+TEST(CommandLine, a_value_may_look_like_a_flag_that_there_is_none_of) {
+  EXPECT_EQ(config_of({"--banner-text", "--hello"}).banner_text, "--hello");
+}
+
 TEST(CommandLine, the_last_of_a_switch_and_its_contrary_holds) {
   EXPECT_TRUE(config_of({"--no-chunking", "--chunking"}).chunking);
   EXPECT_FALSE(config_of({"--chunking", "--no-chunking"}).chunking);
@@ -271,6 +302,7 @@ TEST(ConfigurationFile, gives_every_kind_of_value) {
   EXPECT_EQ(config.header_size_limit_bytes, 65536u);
   EXPECT_EQ(config.timeout_ms, 60'000u);
   EXPECT_FALSE(config.chunking);
+  EXPECT_TRUE(config.strict_mail_syntax);
   EXPECT_EQ(config.bare_newline_exceptions.size(), 2u);
   EXPECT_EQ(config.sink, "maildir:/srv/mail/{domain}/{local-part}");
   EXPECT_FALSE(config.embedded_default);

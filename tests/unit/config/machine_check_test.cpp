@@ -80,6 +80,18 @@ TEST_F(MachineCheck, a_sink_that_cannot_be_made_fails_the_start) {
                                                      ": Permission denied\n");
 }
 
+TEST_F(MachineCheck, a_sink_at_the_top_of_the_tree) {
+  AsNobody as;
+  const std::string sink = "maildir:/no_such_mail_directory/{domain}/{local-part}";
+  EXPECT_EQ(checked({"--sink", sink}, 2),
+            "gatepost: --sink " + sink + ": cannot make directories in /: Permission denied\n");
+}
+
+TEST_F(MachineCheck, a_sink_that_writes_nothing_needs_no_directory) {
+  EXPECT_EQ(checked({"--sink", "discard:"}, 0),
+            "warning: --sink discard: answers 250 and throws all mail away\n");
+}
+
 TEST_F(MachineCheck, a_sink_that_cannot_be_searched_fails_the_start) {
   std::filesystem::create_directory(folder_ + "/mail");
   chmod((folder_ + "/mail").c_str(), 0000);

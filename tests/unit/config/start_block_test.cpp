@@ -2,17 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "command_line_for_test.hpp"
 
 namespace gatepost::config {
 namespace {
 
-std::string block_of(const std::vector<std::string>& arguments) {
+std::string block_of(const std::vector<std::string>& arguments,
+                     ring::BufferMode mode = ring::BufferMode::bundle) {
   Parsed parsed = parse(arguments);
   EXPECT_TRUE(parsed.run) << parsed.err;
   StartFacts facts{.kernel_release = "6.1.0-test",
                    .features = {.recv_bundle = true},
-                   .buffer_mode = ring::BufferMode::bundle,
+                   .buffer_mode = mode,
                    .direct_descriptors = true,
                    .kernel = scan::Kernel::scalar,
                    .sink_description = "maildir /srv/mail, batched on ext4"};
@@ -40,6 +43,27 @@ TEST(StartBlock, says_what_is_running) {
         "content 500 B/s, errors 10 soft 20 hard\n",
         "metrics: http://127.0.0.1:9125/metrics\n"})
     EXPECT_NE(block.find(wanted), std::string::npos) << wanted << "in\n" << block;
+}
+
+TEST(StartBlock, says_where_things_come_from_and_what_is_unlimited) {
+  const std::string recipients = testing::TempDir() + "/start_block_recipients";
+  std::ofstream(recipients) << "u@example.org\n";
+  std::string block =
+      block_of({"--config", configs_folder + "/good.toml", "--recipients", recipients,
+                "--max-connections-per-ip", "0", "--shards", "4", "--pin"});
+  for (const std::string& wanted :
+       {"configuration: " + configs_folder + "/good.toml\n",
+        "domains: example.org, example.net; recipients of " + recipients + "\n",
+        std::string(" (any per address), "), std::string("shards: 4 pinned, "),
+        std::string("metrics: off (--metrics-listen)\n")})
+    EXPECT_NE(block.find(wanted), std::string::npos) << wanted << "in\n" << block;
+}
+
+TEST(StartBlock, names_each_way_of_buffers) {
+  for (auto [mode, name] : {std::pair{ring::BufferMode::single, "single"},
+                            {ring::BufferMode::bundle, "bundle"},
+                            {ring::BufferMode::incremental, "incremental"}})
+    EXPECT_NE(block_of({}, mode).find(std::string(": buffers ") + name + ", "), std::string::npos);
 }
 
 }  // namespace

@@ -47,6 +47,8 @@ TEST(Values, ranges_include_their_ends) {
   EXPECT_FALSE(parse_count("21", {10, 20}).ok());
   EXPECT_FALSE(parse_count("99999999999999999999", {10, 20}).ok());
   EXPECT_FALSE(parse_count("15x", {10, 20}).ok());
+  EXPECT_FALSE(parse_count("", {0, 20}).ok());
+  EXPECT_FALSE(parse_count("x", {0, 20}).ok());
 }
 
 TEST(Values, text_of_a_value_reads_back_as_the_value) {
@@ -76,8 +78,8 @@ TEST(Values, listen_addresses_are_numeric) {
   using std::literals::operator""sv;
   for (std::string_view text :
        {"25"sv, ":25"sv, "[]:25"sv, "::1:25"sv, "[::1]"sv, "mx.example.org:25"sv, "1.2.3:25"sv,
-        "127.0.0.1:0"sv, "127.0.0.1:99999"sv, "127.0.0.1:25x"sv, "**:25"sv, "127.0.0.1\0:25"sv,
-        "[::1%lo]:25"sv, ""sv, ":"sv})
+        "127.0.0.1:0"sv, "0000:0000:0000:0000:0000:0000:0000:0000:0001:25"sv, "127.0.0.1:99999"sv,
+        "127.0.0.1:25x"sv, "**:25"sv, "127.0.0.1\0:25"sv, "[::1%lo]:25"sv, ""sv, ":"sv})
     EXPECT_FALSE(parse_listen(text).ok()) << text;
 }
 
@@ -97,6 +99,10 @@ TEST(Values, networks_of_both_families_are_one_kind) {
   EXPECT_EQ(parse_network("::/0").value().prefix_bits, 0u);
   for (const char* text : {"192.0.2.0/24", "192.0.2.1/32", "2001:db8::/32", "::/0", "::1/128"})
     EXPECT_EQ(network_text(parse_network(text).value()), text);
+  // All of IPv4 and its neighbours are more than IPv4 can say.
+  policy::Network wide = parse_network("0.0.0.0/0").value();
+  wide.prefix_bits = 95;
+  EXPECT_EQ(network_text(wide), "::ffff:0.0.0.0/95");
   for (const char* text : {"", "/", "192.0.2.0/", "192.0.2.0/33", "192.0.2.1/24", "2001:db8::/129",
                            "2001:db8::1/64", "192.0.2", "192.0.2.0/-1", "192.0.2.0/2 4"})
     EXPECT_FALSE(parse_network(text).ok()) << text;

@@ -124,6 +124,41 @@ TEST(LoadSession, broken_clients_stop_in_the_middle_of_the_content) {
   }
 }
 
+TEST(LoadSession, a_broken_client_announces_one_chunk_and_sends_half_of_it) {
+  Dialogue d(300, true);
+  d.greet(all_extensions);
+  d.begin({0}, 5000, Kind::abort);
+  EXPECT_FALSE(d.session().in_content());
+  d.sent();
+  d.reply("250 ok\r\n250 ok\r\n");
+  EXPECT_TRUE(d.session().in_content());
+  std::string size = std::to_string(d.session().message().content.size), sent = d.sent();
+  EXPECT_TRUE(sent.starts_with("BDAT " + size + " LAST\r\n")) << sent.substr(0, 40);
+  EXPECT_EQ(sent.find("BDAT", 4), std::string::npos);
+}
+
+TEST(LoadSession, chunks_for_nobody_are_not_sent) {
+  Dialogue d(300, true);
+  d.greet(all_extensions);
+  d.begin({0, 1});
+  d.sent();
+  ASSERT_EQ(d.reply("250 ok\r\n550 no\r\n551 no\r\n"), Step::send);
+  EXPECT_EQ(d.sent(), "RSET\r\n");
+  EXPECT_EQ(d.reply("250 ok\r\n"), Step::finished);
+  EXPECT_EQ(d.session().outcome(), Outcome::refused);
+  EXPECT_EQ(d.session().refusal().code, 550);
+  EXPECT_EQ(d.session().recipients_refused(), 2u);
+}
+
+TEST(LoadSession, R5321_4_1_1_10_421_to_QUIT_is_an_answer_as_any) {
+  Dialogue d;
+  d.greet(no_extensions);
+  d.session().quit();
+  EXPECT_EQ(d.sent(), "QUIT\r\n");
+  EXPECT_EQ(d.reply("421 4.3.2 bye\r\n"), Step::over);
+  EXPECT_EQ(d.session().end(), ClientSession::End::quit);
+}
+
 TEST(LoadSession, garbage_ends_by_itself) {
   Dialogue d;
   d.greet(no_extensions);

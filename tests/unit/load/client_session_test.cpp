@@ -77,7 +77,7 @@ TEST(LoadSession, R5321_4_1_1_1_07_reads_keywords_in_any_case) {
   EXPECT_NE(sent.find("DATA\r\n"), std::string::npos);
 
   Dialogue e;
-  e.greet("250-mx\r\n250-PIPELININGX\r\n250 XSIZE 5\r\n");
+  e.greet("250-mx\r\n250-PIPELININGX\r\n250-{IPELINING\r\n250 XSIZE 5\r\n");
   e.begin();
   EXPECT_EQ(e.sent(), "MAIL FROM:<a@example.org>\r\n");
 }

@@ -21,11 +21,24 @@ constexpr std::uint64_t all = ~std::uint64_t{0} >> 1;
 TEST(LoadQuantity, reads_sizes) {
   EXPECT_EQ(parse_size("4096", 0, all).value(), 4096u);
   EXPECT_EQ(parse_size("4K", 0, all).value(), 4096u);
-  EXPECT_EQ(parse_size("4kib", 0, all).value(), 4096u);
+  for (auto [unit, factor] : {std::pair{"", 1},
+                              {"B", 1},
+                              {"kb", 1 << 10},
+                              {"KiB", 1 << 10},
+                              {"m", 1 << 20},
+                              {"MB", 1 << 20},
+                              {"mib", 1 << 20},
+                              {"gb", 1 << 30},
+                              {"GiB", 1 << 30}})
+    EXPECT_EQ(parse_size(std::string("4") + unit, 0, all).value(),
+              4u * static_cast<unsigned long>(factor))
+        << unit;
   EXPECT_EQ(parse_size("1.5M", 0, all).value(), 3u << 19);
   EXPECT_EQ(parse_size("1G", 0, all).value(), 1u << 30);
-  for (const char* text : {"", "K", "4Q", "-4", "4 K", "4K ", ".5K", "1.2.3K", "0x10", "1e3"})
+  for (const char* text :
+       {"", "K", "4Q", "-4", "4 K", "4K ", ".5K", "1.2.3K", "1..K", "0x10", "1e3"})
     EXPECT_FALSE(parse_size(text, 0, all)) << text;
+  EXPECT_NE(parse_size("9", 1000, 2048).error().find("octets from 1000 to 2K"), std::string::npos);
   EXPECT_FALSE(parse_size("2K", 0, 2047));
   EXPECT_TRUE(parse_size("2K", 0, 2048));
 }
@@ -34,10 +47,26 @@ TEST(LoadQuantity, reads_durations) {
   EXPECT_EQ(parse_duration("250ms", 0, all).value(), 250'000'000u);
   EXPECT_EQ(parse_duration("10", 0, all).value(), 10'000'000'000u);
   EXPECT_EQ(parse_duration("1.5s", 0, all).value(), 1'500'000'000u);
+  EXPECT_EQ(parse_duration("7us", 0, all).value(), 7'000u);
   EXPECT_EQ(parse_duration("2m", 0, all).value(), 120'000'000'000u);
+  EXPECT_EQ(parse_duration("2min", 0, all).value(), 120'000'000'000u);
   EXPECT_EQ(parse_duration("1h", 0, all).value(), 3'600'000'000'000u);
   for (const char* text : {"", "s", "10x", "-1s", "1 s"})
     EXPECT_FALSE(parse_duration(text, 0, all)) << text;
+  EXPECT_TRUE(parse_duration("1s", 1'000'000'000, 2'000'000'000));
+  EXPECT_FALSE(parse_duration("999ms", 1'000'000'000, 2'000'000'000));
+  EXPECT_FALSE(parse_duration("2001ms", 1'000'000'000, 2'000'000'000));
+}
+
+TEST(LoadQuantity, reads_percentages_and_positive_numbers) {
+  EXPECT_EQ(parse_percentage("0%").value(), 0.0);
+  EXPECT_EQ(parse_percentage("12.5%").value(), 0.125);
+  EXPECT_EQ(parse_percentage("100%").value(), 1.0);
+  for (const char* text : {"", "%", "5", "5pc", "100.1%", "-1%"})
+    EXPECT_FALSE(parse_percentage(text)) << text;
+  EXPECT_EQ(parse_positive("1.5", 10).value(), 1.5);
+  for (const char* text : {"", "x", "0", "1s", "10.1", "-1"})
+    EXPECT_FALSE(parse_positive(text, 10)) << text;
 }
 
 TEST(LoadQuantity, reads_counts_within_limits) {
@@ -75,6 +104,7 @@ TEST(LoadSizes, uniform_stays_in_its_range_and_reaches_both_ends) {
   EXPECT_EQ(drawn.begin()->first, 10u);
   EXPECT_EQ(drawn.rbegin()->first, 19u);
   for (const auto& [size, count] : drawn) EXPECT_NEAR(count, 5000, 500) << size;
+  EXPECT_EQ(sizes.largest(), 19u);
 }
 
 TEST(LoadSizes, lognormal_has_its_median_and_spread) {
@@ -89,12 +119,14 @@ TEST(LoadSizes, lognormal_has_its_median_and_spread) {
   }
   EXPECT_NEAR(below_median, 25'000, 700);
   EXPECT_NEAR(within_one_sigma, 34'134, 700);
+  EXPECT_EQ(sizes.largest(), limits::message_size_max);
 }
 
 TEST(LoadSizes, refuse_what_they_do_not_understand) {
   for (const char* text :
-       {"", "4Q", "4K,5K", "4K:70%", "4K:70%,5K:40%", "4K:70,5K:30", "uniform:4K", "uniform:9K-1K",
-        "lognormal:4K", "lognormal:4K,0", "lognormal:4K,-1", "0", "1G", "4K:70%,"})
+       {"", "4Q", "4K,5K", "uniform:x-4K", "uniform:1K-x", "lognormal:x,1", "4K:70%",
+        "4K:70%,5K:40%", "4K:70,5K:30", "uniform:4K", "uniform:9K-1K", "lognormal:4K",
+        "lognormal:4K,0", "lognormal:4K,-1", "0", "1G", "4K:70%,"})
     EXPECT_FALSE(SizeDistribution::parse(text)) << text;
 }
 
@@ -140,16 +172,19 @@ TEST(LoadAddresses, a_range_stands_for_its_mailboxes) {
 
 // R5321-3.3-06: no source routes. R5321-4.1.2-06, -16: nothing that a path may not hold.
 TEST(LoadAddresses, R5321_3_3_06_only_plain_addresses_are_sent) {
-  for (const char* text : {"a@b", "a.b+c@example.org", "x@[127.0.0.1]", "x@[IPv6:::1]"})
+  for (const char* text : {"a@b", "a.b+c@example.org", "x@[127.0.0.1]", "x@[IPv6:::1]",
+                           "x@[tag-1:z]", "a@b-c.example"})
     EXPECT_TRUE(is_plain_address(text)) << text;
-  for (const char* text : {"",        "a",    "@b",   "a@",         "@hop:a@b", "a b@c", "a@b@c",
-                           "a@b_c",   ".a@b", "a.@b", "a..b@c",     "a@b..c",   "a@b.",  "\"a\"@b",
-                           "a\r\n@b", "a@b>", "<a@b", "\xc3\xa4@b", "a@[]",     "a\t@b"})
+  for (const char* text :
+       {"",     "a",          "@b",     "a@",     "@hop:a@b", "a b@c",   "a@b@c",   "a@b_c",
+        ".a@b", "a.@b",       "a..b@c", "a@b..c", "a@b.",     "\"a\"@b", "a\r\n@b", "a@b>",
+        "<a@b", "\xc3\xa4@b", "a@[]",   "a\t@b",  "a@[1_2]",  "a@[1",    "a@{b"})
     EXPECT_FALSE(is_plain_address(text)) << text;
   EXPECT_FALSE(is_plain_address(std::string(65, 'a') + "@b"));
+  EXPECT_FALSE(is_plain_address("a@" + std::string(256, 'b')));
   std::vector<std::string> mailboxes;
-  for (const char* text :
-       {"u{1-}@b", "u{2-1}@b", "u{a-b}@b", "u{1-2@b", "u{1-2}{3-4}@b", "u1-2}@b", "u{1-2000000}@b"})
+  for (const char* text : {"u{1}@b", "u}1-2{@b", "u{1-}@b", "u{2-1}@b", "u{a-b}@b", "u{1-2@b",
+                           "u{1-2}{3-4}@b", "u1-2}@b", "u{1-2000000}@b"})
     EXPECT_FALSE(expand_addresses(text, mailboxes)) << text;
 }
 
@@ -185,6 +220,20 @@ TEST(LoadPacer, the_open_loop_keeps_its_moments_whatever_is_late) {
   });
   EXPECT_EQ(unstarted, 1000u - 11u);
   EXPECT_LE(groups, 1000u);
+}
+
+TEST(LoadPacer, a_run_that_is_stopped_ends_then_and_not_later) {
+  Pacer pacer(1'000'000, 1000, 0, 1'000'000'000);
+  pacer.stop_at(5'000'000);
+  pacer.stop_at(900'000'000);
+  EXPECT_EQ(pacer.end(), 5'000'000u);
+  std::uint64_t unstarted = 0;
+  pacer.for_each_unstarted([&](MonotonicNs, std::uint64_t count) { unstarted += count; });
+  EXPECT_EQ(unstarted, 5u);
+  // Before the first moment there was nothing to begin.
+  Pacer early(10, 1000, 1000, 2000);
+  early.stop_at(500);
+  early.for_each_unstarted([](MonotonicNs, std::uint64_t) { ADD_FAILURE(); });
 }
 
 }  // namespace

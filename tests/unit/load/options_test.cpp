@@ -1,6 +1,9 @@
 #include "load/options.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -86,6 +89,8 @@ TEST(LoadOptions, flags_are_taken) {
                             "",
                             "--reconnect",
                             "--json",
+                            "--helo",
+                            "client.example.org",
                             "--ledger",
                             "f"});
   ASSERT_TRUE(line.run) << line.message;
@@ -97,19 +102,25 @@ TEST(LoadOptions, flags_are_taken) {
   EXPECT_EQ(line.run->session.from, "");
   EXPECT_EQ(line.run->on_disconnect, OnDisconnect::reconnect);
   EXPECT_EQ(line.run->ledger, "f");
+  EXPECT_EQ(line.run->session.helo, "client.example.org");
+  EXPECT_EQ(parse({"127.0.0.1:1", "--tolerate-disconnect"}).run->on_disconnect,
+            OnDisconnect::tolerate);
+  EXPECT_EQ(parse({"127.0.0.1:1", "--sources", "2"}).run->source_addresses, 2u);
 }
 
 TEST(LoadOptions, refuses_targets_that_are_not_on_this_machine) {
-  for (const char* target : {"192.0.2.1:25", "10.0.0.1:2525", "0.0.0.0:25", "[2001:db8::1]:25",
-                             "[::ffff:192.0.2.1]:25", "[::]:25", "128.0.0.1:25"}) {
+  for (const char* target :
+       {"192.0.2.1:25", "10.0.0.1:2525", "0.0.0.0:25", "[2001:db8::1]:25", "[::ffff:192.0.2.1]:25",
+        "[::]:25", "[1::1]:25", "[0:1::1]:25", "[0:0:1::1]:25", "128.0.0.1:25"}) {
     EXPECT_FALSE(parse_target(target, false)) << target;
     EXPECT_TRUE(parse_target(target, true)) << target;
     expect_refused({target}, "--allow-remote");
   }
   for (const char* target : {"127.0.0.1:25", "127.255.1.2:1", "[::1]:65535", "localhost:2525"})
     EXPECT_TRUE(parse_target(target, false)) << target;
-  for (const char* target : {"", "25", ":25", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0",
-                             "127.0.0.1:65536", "::1:25", "[::1]", "mx.example.org:25", "[]:25"})
+  for (const char* target :
+       {"", "25", ":25", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "::1:25",
+        "[::1]", "mx.example.org:25", "[]:25", "[::1:25", "[:25"})
     EXPECT_FALSE(parse_target(target, true)) << target;
 }
 
@@ -135,6 +146,26 @@ TEST(LoadOptions, wrong_flags_are_named_in_one_line) {
   expect_refused({"[::1]:25", "--sources", "2"}, "--sources");
   expect_refused({target, "127.0.0.1:2526"}, "'127.0.0.1:2526': one target is allowed");
   expect_refused({target, "--ledger", ""}, "--ledger: '' is not allowed");
+}
+
+TEST(LoadOptions, more_connections_than_files_may_be_open_are_refused) {
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit few = before;
+  few.rlim_max = few.rlim_cur = 200;
+  pid_t child = fork();
+  if (child == 0) {  // a hard limit can't be raised again
+    setrlimit(RLIMIT_NOFILE, &few);
+    CommandLine line = parse({"127.0.0.1:2525", "--connections", "150"});
+    bool told = line.message.find(
+                    "--connections: '150' is not allowed: this process may open 200 "
+                    "files") != std::string::npos;
+    bool fits = parse({"127.0.0.1:2525", "--connections", "136"}).run.has_value();
+    _exit(line.exit_code == 2 && told && fits ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(LoadOptions, wrong_words_are_told_in_the_words_of_this_program) {

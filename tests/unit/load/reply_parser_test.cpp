@@ -76,10 +76,15 @@ TEST(LoadReplies, what_follows_stays_in_place) {
   EXPECT_EQ(octets, "rest");
 }
 
+TEST(LoadReplies, a_line_may_end_with_LF_alone) {
+  expect_lines("250 a\n354 b\n", {{250, true, "a"}, {354, true, "b"}});
+}
+
 TEST(LoadReplies, nonsense_is_malformed) {
   std::vector<Line> malformed{{0, true, "malformed"}};
-  for (const char* text : {"\r\n", "ab\r\n", "25\r\n", "150 x\r\n", "650 x\r\n", "2x0 x\r\n",
-                           "25x x\r\n", "250x\r\n", "HTTP/1.1 400 Bad Request\r\n", "-250 x\r\n"})
+  for (const char* text :
+       {"\r\n", "ab\r\n", "25\r\n", "150 x\r\n", "650 x\r\n", "2x0 x\r\n", "25x x\r\n", "2/0 x\r\n",
+        "25/ x\r\n", "25: x\r\n", "250x\r\n", "HTTP/1.1 400 Bad Request\r\n", "-250 x\r\n"})
     expect_lines(text, malformed);
   expect_lines("250-a\r\n550 b\r\n", {{250, false, "a"}, {0, true, "malformed"}});
 }

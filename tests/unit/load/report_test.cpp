@@ -102,5 +102,88 @@ TEST(LoadReport, slow_clients_have_a_line_of_their_own) {
   EXPECT_EQ(latencies["transaction"]["count"], 1000);
 }
 
+TEST(LoadReport, tells_what_went_wrong_and_what_was_wanted) {
+  RunOptions options;
+  options.ledger = "/var/tmp/ledger";
+  options.on_disconnect = OnDisconnect::reconnect;
+  RunResult result = some_result();
+  Tally& tally = result.tally;
+  tally.recipients = 3000;
+  tally.in_doubt = 7;
+  tally.count(Fault::lost);
+  tally.count(Fault::refused);
+  tally.keep_refusal("550 no (to RCPT)");
+  tally.by_kind[static_cast<std::size_t>(Kind::slow)] = 20;
+  tally.by_kind[static_cast<std::size_t>(Kind::reset)] = 30;
+  tally.gave_up = tally.ledger_failed = true;
+  std::string text = table(options, result);
+  for (const char* part :
+       {"    to recipients             3000\n", "those of connections are forgiven",
+        "7   sent whole, never answered", "refusal      1x 550 no (to RCPT)",
+        "slow clients                  20   ",
+        "reset clients                 30   on purpose, not counted as failed",
+        "a thread's connections all gave up before the run's end",
+        "could not write /var/tmp/ledger\n"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+  auto parsed = nlohmann::json::parse(json(options, result));
+  EXPECT_EQ(parsed["clients"]["slow"], 20);
+  EXPECT_EQ(parsed["clients"]["reset"], 30);
+  EXPECT_EQ(parsed["errors"].size(), 2u);
+  EXPECT_EQ(parsed["exit_code"], 1);
+}
+
+TEST(LoadReport, a_run_of_no_time_has_no_rates) {
+  RunOptions options;
+  std::string text = table(options, RunResult{});
+  EXPECT_NE(text.find("   0.0 msg/s, 0.00 MB/s"), std::string::npos) << text;
+  EXPECT_EQ(text.find("nan"), std::string::npos) << text;
+  EXPECT_EQ(text.find("inf"), std::string::npos) << text;
+}
+
+TEST(LoadReport, a_rate_whose_messages_begin_late_was_not_held) {
+  RunOptions options;
+  options.rate = 500;
+  RunResult result = some_result();
+  result.tally.late_max_ns = 2'000'000'000;
+  EXPECT_FALSE(rate_held(options, result));
+  EXPECT_EQ(exit_code_of(options, result), 3);
+}
+
+TEST(LoadReport, the_threads_add_up) {
+  Tally all, one;
+  one.started = 5;
+  one.by_kind[0] = 2;
+  one.replies[250] = 3;
+  one.count(Fault::lost);
+  one.keep_refusal("550 no");
+  all.add(one);
+  EXPECT_FALSE(all.gave_up);
+  EXPECT_FALSE(all.ledger_failed);
+  one.gave_up = one.ledger_failed = true;
+  all.add(one);
+  all.add(Tally{});
+  EXPECT_EQ(all.started, 10u);
+  EXPECT_EQ(all.by_kind[0], 4u);
+  EXPECT_EQ(all.replies[250], 6u);
+  EXPECT_EQ(all.fault(Fault::lost), 2u);
+  EXPECT_EQ(all.refusals, (std::map<std::string, std::uint64_t>{{"550 no", 2}}));
+  EXPECT_TRUE(all.gave_up);
+  EXPECT_TRUE(all.ledger_failed);
+}
+
+TEST(LoadReport, refusals_of_ever_new_words_are_bounded) {
+  Tally all, one;
+  for (std::size_t i = 0; i < 2 * Tally::refusals_kept; ++i)
+    one.keep_refusal("550 no " + std::to_string(i));
+  EXPECT_EQ(one.refusals.size(), Tally::refusals_kept);
+  one.keep_refusal("550 no 0");
+  EXPECT_EQ(one.refusals["550 no 0"], 2u) << "what is known is still counted";
+  all.keep_refusal("another");
+  all.add(one);
+  all.add(one);
+  EXPECT_EQ(all.refusals.size(), Tally::refusals_kept);
+  EXPECT_EQ(all.refusals["550 no 0"], 4u);
+}
+
 }  // namespace
 }  // namespace gatepost::load

@@ -52,6 +52,15 @@ class Peer {
     linger none{1, 0};
     setsockopt(fd_, SOL_SOCKET, SO_LINGER, &none, sizeof none);
   }
+  // FIN; what the client sends is still read.
+  void half_close() { shutdown(fd_, SHUT_WR); }
+  // The client's address, in host byte order.
+  std::uint32_t client_address() const {
+    sockaddr_in address{};
+    socklen_t length = sizeof address;
+    getpeername(fd_, reinterpret_cast<sockaddr*>(&address), &length);
+    return ntohl(address.sin_addr.s_addr);
+  }
   // Everything that the client has sent.
   const std::string& seen() const { return seen_; }
   // Greets, takes EHLO and offers `extensions` ("250 mx\r\n" when empty).

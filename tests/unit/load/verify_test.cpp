@@ -1,8 +1,10 @@
 #include "load/verify.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -274,6 +276,102 @@ TEST_F(LoadVerify, holds_sizes_in_names_against_files) {
   EXPECT_EQ(check().misnamed, 1u);
 }
 
+TEST_F(LoadVerify, a_size_in_a_name_that_is_no_number_is_wrong) {
+  std::string octets = message(LedgerState::acked, {0});
+  deliver("example.org/u0", octets);
+  fs::path maildir = folder_ / "mail/example.org/u0/new";
+  fs::rename(maildir / "1", maildir / "1,S=big");
+  VerifyResult result = check();
+  EXPECT_EQ(result.misnamed, 1u);
+  EXPECT_EQ(result.problem_count(), 1u);
+}
+
+TEST_F(LoadVerify, looks_into_folders_of_mailboxes_and_past_what_is_none) {
+  std::string octets = message(LedgerState::acked, {0});
+  deliver("example.org/u0", octets);
+  fs::path mail = folder_ / "mail";
+  // A maildir inside of one, as Maildir++ has them, holds mail as well.
+  deliver("example.org/u0/.Sent", octets);
+  EXPECT_EQ(check().misplaced, 1u);
+  fs::remove_all(mail / "example.org/u0/.Sent");
+  // None of these is a maildir.
+  fs::create_directories(mail / "half/new");
+  fs::create_directories(mail / "other_half/cur");
+  std::ofstream(mail / "half/new/1") << octets;
+  std::ofstream(mail / "note") << "x";
+  std::ofstream(mail / "example.org/u0/subscriptions") << "x";
+  fs::create_directory_symlink(mail / "example.org", mail / "linked");
+  VerifyResult result = check();
+  EXPECT_EQ(result.problem_count(), 0u) << verify_summary(result);
+  EXPECT_EQ(result.mailboxes, 1u);
+  EXPECT_EQ(result.strangers, 4u);
+  EXPECT_NE(verify_summary(result).find("files outside of any maildir (not checked)"),
+            std::string::npos);
+}
+
+TEST_F(LoadVerify, a_maildir_without_tmp_is_one) {
+  deliver("example.org/u0", message(LedgerState::acked, {0}));
+  fs::remove(folder_ / "mail/example.org/u0/tmp");
+  VerifyResult result = check();
+  EXPECT_TRUE(result.verified()) << verify_summary(result);
+  EXPECT_EQ(result.mailboxes, 1u);
+}
+
+TEST_F(LoadVerify, what_is_no_file_is_no_message) {
+  std::string octets = message(LedgerState::acked, {0});
+  deliver("example.org/u0", octets);
+  fs::path inbox = folder_ / "mail/example.org/u0/new";
+  fs::create_symlink(inbox / "1", inbox / "2");
+  fs::create_directory(inbox / "3");
+  VerifyResult result = check();
+  EXPECT_EQ(result.invented, 2u);
+  EXPECT_EQ(result.problem_count(), 2u);
+  EXPECT_EQ(result.copies_found, 1u);
+}
+
+TEST_F(LoadVerify, what_may_not_be_read_is_an_error) {
+  deliver("example.org/u0", message(LedgerState::acked, {0}));
+  fs::path file = folder_ / "mail/example.org/u0/new/1";
+  fs::permissions(folder_, fs::perms::all);
+  VerifyOptions options{.ledger = ledger_path(), .maildir = (folder_ / "mail").string()};
+  for (const fs::path& closed : {file, file.parent_path(), file.parent_path().parent_path()}) {
+    fs::permissions(closed, fs::perms::none);
+    bool changed = geteuid() == 0 && seteuid(65534) == 0;  // rights do not bind root
+    auto result = verify(options);
+    if (changed) {
+      ASSERT_EQ(seteuid(0), 0);
+    }
+    ASSERT_FALSE(result) << closed;
+    EXPECT_EQ(result.error(), closed.string() + ": Permission denied");
+    fs::permissions(closed, fs::perms::owner_all | fs::perms::others_all);
+  }
+}
+
+TEST_F(LoadVerify, an_id_that_stands_twice_is_no_ledger_of_one_generator) {
+  message(LedgerState::acked, {0});
+  std::ifstream in(ledger_path());
+  std::string title, line;
+  std::getline(in, title);
+  std::getline(in, line);
+  std::ofstream(ledger_path(), std::ios::app) << line << "\n";
+  auto result = verify({.ledger = ledger_path(), .maildir = (folder_ / "mail").string()});
+  ASSERT_FALSE(result);
+  EXPECT_TRUE(result.error().ends_with(" stands there twice")) << result.error();
+}
+
+TEST_F(LoadVerify, torn_lines_are_told) {
+  deliver("example.org/u0", message(LedgerState::acked, {0}));
+  std::ofstream(ledger_path(), std::ios::app) << "acked\trun";
+  EXPECT_NE(verify_summary(check()).find("lines torn by a killed generator"), std::string::npos);
+}
+
+TEST_F(LoadVerify, with_any_layout_a_message_in_doubt_may_be_missing) {
+  message(LedgerState::doubt, {0, 1});
+  VerifyResult result = check("any");
+  EXPECT_EQ(result.problem_count(), 0u);
+  EXPECT_EQ(result.copies_expected, 0u);
+}
+
 TEST_F(LoadVerify, keeps_the_first_twenty_problems) {
   for (int i = 0; i < 30; ++i) message(LedgerState::acked, {0});
   VerifyResult result = check();
@@ -371,6 +469,80 @@ TEST_F(LoadVerify, a_damaged_ledger_is_refused) {
   auto read = read_ledger(ledger_path(), &torn);
   ASSERT_FALSE(read);
   EXPECT_NE(read.error().find("line 3"), std::string::npos) << read.error();
+}
+
+TEST_F(LoadVerify, every_field_of_a_ledger_line_is_needed) {
+  message(LedgerState::acked, {0});
+  std::ifstream in(ledger_path());
+  std::string title;
+  std::getline(in, title);
+  in.close();
+  const std::string hash(32, 'a');
+  const auto entries_of = [&](const std::string& line) {
+    std::ofstream(ledger_path(), std::ios::trunc) << title << "\n\n" << line << "\n# end\n";
+    unsigned torn = 0;
+    auto read = read_ledger(ledger_path(), &torn);
+    return read ? static_cast<int>(read.value().size()) : -1;
+  };
+  EXPECT_EQ(entries_of("acked\tid\t5\t" + hash + "\tu@b"), 1);
+  EXPECT_EQ(entries_of("cut\tid\t5\t" + hash + "\t"), 1) << "nobody was named yet";
+  for (const std::string& line :
+       {"lost\tid\t5\t" + hash + "\tu@b", "acked\t\t5\t" + hash + "\tu@b",
+        "acked\tid\tx\t" + hash + "\tu@b", "acked\tid\t5x\t" + hash + "\tu@b",
+        std::string("acked\tid\t5\taaaa\tu@b"), "acked\tid\t5\t" + hash + "\t"})
+    EXPECT_EQ(entries_of(line), -1) << line;
+  unsigned torn = 0;
+  std::ofstream(ledger_path(), std::ios::trunc) << title << "\nacked\tid\n";
+  EXPECT_FALSE(read_ledger(ledger_path(), &torn)) << "half a line, and nobody has marked it";
+}
+
+TEST_F(LoadVerify, a_ledger_that_cannot_be_had_is_told_by_its_name) {
+  for (const std::string& path : {(folder_ / "nowhere/ledger").string(), folder_.string()}) {
+    auto opened = Ledger::open(path);
+    ASSERT_FALSE(opened);
+    EXPECT_TRUE(opened.error().starts_with("--ledger " + path + ": ")) << opened.error();
+    unsigned torn = 0;
+    auto read = read_ledger(path, &torn);
+    ASSERT_FALSE(read);
+    EXPECT_TRUE(read.error().starts_with("--ledger " + path + ": ")) << read.error();
+  }
+}
+
+TEST_F(LoadVerify, a_ledger_that_takes_no_more_is_noticed) {
+  auto ledger = Ledger::open(ledger_path());
+  ASSERT_TRUE(ledger);
+  LedgerWriter writer(ledger.value().get());
+  const std::string hash(32, 'a');
+  std::vector<std::uint32_t> one{0};
+  const auto size_before = fs::file_size(ledger_path());
+  // What many lines take is written before anybody asks for it.
+  for (int i = 0; i < 2000; ++i)
+    writer.add(LedgerState::acked, "id-" + std::to_string(i), 1, hash, one, mailboxes_);
+  EXPECT_GT(fs::file_size(ledger_path()), size_before);
+  writer.flush();
+  EXPECT_TRUE(writer.ok());
+
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  auto* old_handler = std::signal(SIGXFSZ, SIG_IGN);  // write(2) then fails with EFBIG
+  rlimit full{fs::file_size(ledger_path()), before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &full);
+  writer.add(LedgerState::acked, "too-much", 1, hash, one, mailboxes_);
+  writer.flush();
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_FALSE(writer.ok());
+  writer.add(LedgerState::acked, "fits-again", 1, hash, one, mailboxes_);
+  writer.flush();
+  EXPECT_FALSE(writer.ok()) << "what is missing stays missing";
+}
+
+TEST_F(LoadVerify, without_a_ledger_nothing_is_written) {
+  LedgerWriter writer(nullptr);
+  EXPECT_FALSE(writer.active());
+  writer.add(LedgerState::acked, "id", 1, std::string(32, 'a'), {}, mailboxes_);
+  writer.flush();
+  EXPECT_TRUE(writer.ok());
 }
 
 TEST(LoadLedger, a_full_disk_is_noticed) {

@@ -53,6 +53,14 @@ TEST(Escape, shows_characters_that_deceive_a_reader_as_octets) {
   EXPECT_EQ(enclosed("\xc2\x9b"), "\\xC2\\x9B");           // U+009B control sequence introducer
   EXPECT_EQ(enclosed("\xe2\x80\xa8"), "\\xE2\\x80\\xA8");  // U+2028 line separator
   EXPECT_EQ(enclosed("\xe2\x80\xae"), "\\xE2\\x80\\xAE");  // U+202E right-to-left override
+  EXPECT_EQ(enclosed("\xe2\x80\x8e"), "\\xE2\\x80\\x8E");  // U+200E left-to-right mark
+  EXPECT_EQ(enclosed("\xe2\x80\x8f"), "\\xE2\\x80\\x8F");  // U+200F right-to-left mark
+  EXPECT_EQ(enclosed("\xe2\x81\xa6"), "\\xE2\\x81\\xA6");  // U+2066 left-to-right isolate
+  EXPECT_EQ(enclosed("\xe2\x81\xa9"), "\\xE2\\x81\\xA9");  // U+2069 pop isolate
+  EXPECT_EQ(enclosed("\xef\xbb\xbf"), "\\xEF\\xBB\\xBF");  // U+FEFF byte order mark
+  for (const char* neighbour : {"\xe2\x80\x8d", "\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xa5",
+                                "\xe2\x81\xaa", "\xef\xbb\xbe"})
+    EXPECT_EQ(enclosed(neighbour), neighbour);
 }
 
 TEST(Escape, never_lets_a_line_end_through) {

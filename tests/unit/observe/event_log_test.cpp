@@ -4,11 +4,15 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <thread>
+
+#include "thread_starts.hpp"
 
 namespace gatepost::observe {
 namespace {
@@ -130,6 +134,15 @@ LoggedMessage message(std::span<const std::string_view> recipients) {
           .cause = ""};
 }
 
+TEST(EventLog, commands_beyond_the_names_are_unknown) {
+  MemoryLog log;
+  std::array<VerbCount, 9> counts{};
+  counts[8] = {0, 7};
+  log.writer().disconnect(event_time, {"192.0.2.1", 1, "", ""}, counts, "lost connection");
+  EXPECT_EQ(log.text(), line("lost connection from unknown[192.0.2.1]") +
+                            line("disconnect from unknown[192.0.2.1] unknown=0/7 commands=0/7"));
+}
+
 TEST(EventLog, counts_of_commands_do_not_wrap) {
   MemoryLog log;
   const std::array<VerbCount, 3> counts{
@@ -215,8 +228,13 @@ TEST(EventLog, cuts_long_strings_and_says_so) {
   // Not in the middle of a character.
   std::string umlaut = std::string(logged_string_length_max - 1, 'a') + "\xc3\xb6";
   writer.note(event_time, LogLevel::info, umlaut);
+  // What is no character at all is cut somewhere near.
+  writer.note(event_time, LogLevel::info, std::string(2 * logged_string_length_max, '\x80'));
+  std::string octets;
+  for (std::size_t i = 0; i < logged_string_length_max - 3; ++i) octets += "\\x80";
   EXPECT_EQ(log.text(), line(longest) + line(longest + "...") +
-                            line(std::string(logged_string_length_max - 1, 'a') + "..."));
+                            line(std::string(logged_string_length_max - 1, 'a') + "...") +
+                            line(octets + "..."));
 }
 
 TEST(EventLog, names_a_connection_in_a_note_about_it) {
@@ -283,11 +301,21 @@ TEST(EventLog, writes_one_json_object_a_line) {
                  .id = ""});
   writer.note(event_time, LogLevel::warn, "line\nend");
   writer.note(event_time, LogLevel::info, session(), "about it");
+  LoggedMessage refused = message({});
+  refused.reply = {554, "5.6.0", "no"};
+  writer.message(event_time, session(), refused);
+  refused.reply = {};
+  writer.message(event_time, session(), refused);
+  writer.reject(event_time, session(), {.command = "RCPT", .reply = {503, "5.5.1", "no"}});
+  writer.note(event_time, LogLevel::info, std::string(logged_string_length_max + 1, 'a'));
+  std::array<VerbCount, 9> more{};
+  more[8] = {0, 7};
+  writer.disconnect(event_time, session(), more, "");
 
   std::vector<nlohmann::json> events;
   for (const std::string& each : lines_of(log.text()))
     events.push_back(nlohmann::json::parse(each));
-  ASSERT_EQ(events.size(), 7u);
+  ASSERT_EQ(events.size(), 12u);
   for (const auto& event : events) {
     EXPECT_EQ(event["event_time"], stamp);
     EXPECT_EQ(event["shard"], 3);
@@ -317,6 +345,13 @@ TEST(EventLog, writes_one_json_object_a_line) {
   EXPECT_EQ(events[5]["level"], "warn");
   EXPECT_EQ(events[5]["content"], "line\nend");
   EXPECT_EQ(events[6]["peer_address"]["addr"], "192.0.2.1");
+  EXPECT_EQ(events[7]["type"], "Rejection");
+  EXPECT_EQ(events[7]["response"]["command"], "END-OF-MESSAGE");
+  EXPECT_EQ(events[8]["type"], "Abort");
+  EXPECT_FALSE(events[8].contains("response"));
+  EXPECT_FALSE(events[9].contains("sender")) << "there was no MAIL";
+  EXPECT_EQ(events[10]["content"], std::string(logged_string_length_max, 'a') + "...");
+  EXPECT_EQ(events[11]["commands"], (nlohmann::json{{"unknown", {{"accepted", 0}, {"total", 7}}}}));
 }
 
 TEST(EventLog, keeps_the_order_of_each_writer_over_many_turns_of_its_ring) {
@@ -448,6 +483,45 @@ TEST(EventLog, survives_a_reader_that_is_gone) {
   log->flush();  // SIGPIPE would have ended the process
 }
 
+TEST(EventLog, tells_how_many_lines_a_full_disk_has_cost) {
+  MemoryLog log;
+  EventWriter& writer = log.writer();
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  auto* old_handler = std::signal(SIGXFSZ, SIG_IGN);  // write(2) then fails with EFBIG
+  const rlimit full{0, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &full);
+  writer.note(event_time, LogLevel::info, "lost");
+  writer.note(event_time, LogLevel::info, "lost too");
+  (*log).flush();
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, old_handler);
+  writer.note(event_time, LogLevel::info, "there is room again");
+  (*log).flush();
+  const std::vector<std::string> lines = lines_of(log.text());
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0] + "\n", line("there is room again"));
+  EXPECT_TRUE(lines[1].ends_with(" warn [-] 2 log lines dropped: they could not be written"))
+      << lines[1];
+}
+
+TEST(EventLog, its_own_notes_have_a_level_too) {
+  MemoryLog log({.level = LogLevel::error, .ring_bytes = 1});
+  EventWriter& writer = log.writer();
+  const std::string longest(logged_string_length_max, 'a');
+  for (int i = 0; i < 100'000 && writer.dropped() == 0; ++i)
+    writer.note(event_time, LogLevel::error, longest);
+  ASSERT_GT(writer.dropped(), 0u);
+  EXPECT_EQ(log.text().find("dropped"), std::string::npos);
+}
+
+TEST(EventLog, says_so_when_its_thread_cannot_be_started) {
+  NoMoreThreads none;
+  auto log = EventLog::start({.output_fd = 2, .verb_names = {}});
+  ASSERT_FALSE(log.ok());
+  EXPECT_EQ(log.error(), "event log: cannot start a thread: Resource temporarily unavailable");
+}
+
 TEST(EventLog, flush_waits_for_what_was_recorded_before) {
   MemoryLog log;
   EventWriter& writer = log.writer();
@@ -465,7 +539,9 @@ TEST(EventLog, leaves_out_what_is_above_its_level) {
   writer.disconnect(event_time, session(), {}, "x");
   writer.refuse(event_time, session(), {}, "");
   writer.reject(event_time, session(), {});
+  writer.message(event_time, session(), message({}));
   writer.note(event_time, LogLevel::debug, "x");
+  writer.note(event_time, LogLevel::debug, session(), "x");
   writer.note(event_time, LogLevel::error, "kept");
   EXPECT_EQ(lines_of(log.text()).size(), 1u);
 }

@@ -6,8 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <sstream>
 #include <thread>
+
+#include "thread_starts.hpp"
 
 namespace gatepost::observe {
 namespace {
@@ -62,6 +65,20 @@ TEST(MetricsText, shows_counters_by_shard) {
     EXPECT_TRUE(has_line(text, wanted)) << wanted;
   EXPECT_EQ(text.find("code=\"354\""), std::string::npos);
   EXPECT_EQ(text.find("command=\"\""), std::string::npos);
+}
+
+TEST(MetricsText, shows_no_more_verbs_than_are_counted) {
+  ShardCounters counters;
+  counters.count_reply(250, verb_slots - 1);
+  MetricsSource source = source_of(counters, counters);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < verb_slots + 3; ++i) names.push_back("verb" + std::to_string(i));
+  source.verb_names.assign(names.begin(), names.end());
+  std::string text = render_metrics(source, Readiness::ready);
+  EXPECT_TRUE(has_line(text, "gatepost_smtp_commands_total{shard=\"0\",command=\"verb31\"} 0"));
+  EXPECT_EQ(text.find("command=\"verb32\""), std::string::npos);
+  EXPECT_TRUE(
+      has_line(text, "gatepost_smtp_replies_total{shard=\"0\",code=\"250\",command=\"verb31\"} 1"));
 }
 
 TEST(MetricsText, cumulates_histogram_buckets) {
@@ -170,6 +187,50 @@ TEST(MetricsPage, names_an_address_that_is_not_of_this_machine) {
   auto page = MetricsPage::start({"192.0.2.1", 9125, {}});
   ASSERT_FALSE(page.ok());
   EXPECT_EQ(page.error().rfind("--metrics-listen 192.0.2.1:9125: cannot listen there: ", 0), 0u);
+}
+
+TEST(MetricsPage, names_what_is_no_address) {
+  auto page = MetricsPage::start({"mx.example", 9125, {}});
+  ASSERT_FALSE(page.ok());
+  EXPECT_EQ(page.error().rfind("--metrics-listen mx.example:9125: cannot listen there: ", 0), 0u)
+      << page.error();
+}
+
+TEST(MetricsPage, serves_ipv6) {
+  ShardCounters counters;
+  auto page = MetricsPage::start({"::1", 0, source_of(counters, counters)});
+  if (!page.ok()) GTEST_SKIP() << "no IPv6 here: " << page.error();
+  auto taken = MetricsPage::start({"::1", page.value()->port(), {}});
+  ASSERT_FALSE(taken.ok());
+  EXPECT_EQ(taken.error(), "--metrics-listen [::1]:" + std::to_string(page.value()->port()) +
+                               ": cannot listen there: Address already in use");
+}
+
+TEST(MetricsPage, says_so_when_its_threads_cannot_be_started) {
+  for (auto [started, told] :
+       {std::pair{0, "cannot start a thread: Resource temporarily unavailable"},
+        {1, "cannot start its threads"},
+        {2, "cannot start its threads"}}) {
+    NoMoreThreads behind(started);
+    ShardCounters counters;
+    auto page = MetricsPage::start({"127.0.0.1", 0, source_of(counters, counters)});
+    ASSERT_FALSE(page.ok()) << started;
+    EXPECT_EQ(page.error(), std::string("--metrics-listen 127.0.0.1:0: ") + told);
+  }
+}
+
+TEST(MetricsPage, stops_although_more_clients_wait_than_it_has_room_for) {
+  auto served = std::make_unique<Served>();
+  std::vector<int> idle;
+  for (int i = 0; i < 24; ++i) {  // both workers, the queue, and those who wait for it
+    idle.push_back(connect_to(served->page->port()));
+    EXPECT_EQ(send(idle.back(), "GET /me", 7, MSG_NOSIGNAL), 7);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until they have been accepted
+  const auto begin = std::chrono::steady_clock::now();
+  served.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  for (int fd : idle) close(fd);
 }
 
 TEST(MetricsPage, stops_although_clients_hold_all_its_workers) {

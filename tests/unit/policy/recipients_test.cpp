@@ -202,6 +202,8 @@ TEST(Recipients, R5321_4_1_3_06_postmaster_has_mail_at_our_address_and_nobody_el
   EXPECT_EQ(verdict(*table, "postmaster@[IPv6:2001:db8::2]", six), "denied");
   EXPECT_EQ(verdict(*table, "postmaster@[IPv6:::]", {}), "denied")
       << "no address is no address of ours";
+  EXPECT_EQ(table->check("postmaster", "[192.0.2.]", our_address).verdict,
+            RecipientVerdict::relay_denied);
 }
 
 TEST(Recipients, UTF8_18_u_labels_and_a_labels_of_a_domain_are_alike) {
@@ -292,6 +294,18 @@ TEST(Recipients, domains_come_from_files_too) {
   EXPECT_EQ(verdict(*table, "u@second.test"), "accepted second.test");
 }
 
+TEST(Recipients, a_hash_in_a_quoted_local_part_is_no_comment) {
+  const Folder folder;
+  const auto table = loaded({.accept_domains = {"example.test"},
+                             .recipients_file = folder.file("recipients",
+                                                            "\"a #b\"@example.test # a comment\n"
+                                                            "\"c\\\" #d\"@example.test\n")});
+  EXPECT_EQ(table->recipient_count(), 2u);
+  EXPECT_EQ(answer(*table, "\"a #b\"@example.test").mailbox, "a #b");
+  EXPECT_EQ(answer(*table, "\"c\\\" #d\"@example.test").mailbox, "c\" #d");
+  EXPECT_EQ(verdict(*table, "a@example.test"), "unknown");
+}
+
 TEST(Recipients, errors_name_file_line_and_cause) {
   const Folder folder;
   const auto with_recipients = [&](std::string_view text) {
@@ -321,6 +335,8 @@ TEST(Recipients, errors_name_file_line_and_cause) {
   EXPECT_EQ(error_of(with_recipients(std::string(5000, 'a'))),
             file + ":1: the line is longer than 4096 octets");
   EXPECT_EQ(error_of({.accept_domains = {"a_b"}}), "--accept-domain \"a_b\" is not a domain name");
+  EXPECT_EQ(error_of({.accept_domains = {"a\xff.test"}}),
+            "--accept-domain \"a\xff.test\" is not a domain name");
   EXPECT_EQ(error_of({.accept_domain_files = {folder.file("d", "a.test\nb..test\n")}}),
             folder.path("d") + ":2: \"b..test\" is not a domain name");
   EXPECT_EQ(error_of({.recipients_file = folder.path("missing")}),

@@ -120,7 +120,8 @@ TEST_P(ReceivingRing, hands_on_every_octet_in_order_and_gets_every_buffer_back) 
     }
   }
   EXPECT_EQ(sent, received);
-  EXPECT_EQ(8u, buffers.value()->available());
+  EXPECT_EQ(bundle ? 4u : 8u, buffers.value()->available());
+  EXPECT_EQ(8u, buffers.value()->unused());
   ::close(client);
 }
 
@@ -153,7 +154,7 @@ TEST_P(ReceivingRing, reports_an_empty_buffer_ring_and_goes_on_after_replenishin
   }
   std::size_t before = 0;
   for (const Slice& slice : held) before += slice.size();
-  EXPECT_EQ(2u * 4096, before);
+  EXPECT_EQ(bundle ? 4096u : 2u * 4096, before);
   held.clear();
   buffers.value()->replenish();
   ring->recv_multishot(socket, 1, bundle, {2, 0, 0});
@@ -165,6 +166,36 @@ TEST_P(ReceivingRing, reports_an_empty_buffer_ring_and_goes_on_after_replenishin
 INSTANTIATE_TEST_SUITE_P(Modes, ReceivingRing,
                          testing::Values(BufferMode::single, BufferMode::bundle,
                                          BufferMode::incremental));
+
+TEST(Ring, one_bundle_leaves_buffers_for_the_others) {
+  if (!Ring::probe().value().recv_bundle) GTEST_SKIP() << "kernel without recv bundles";
+  Listener listener;
+  auto ring = make_ring();
+  BufferPool pool(8, 4096, false);
+  auto buffers = BufferRing::create(*ring, pool, 1, BufferMode::bundle);
+  ASSERT_TRUE(buffers.ok()) << buffers.error();
+  ring->accept_multishot(listener.fd, true, {1, 0, 0});
+  int client = listener.connect_client();
+  Descriptor socket{collect(*ring, 1)[0].result, true};
+  const std::string sent(20 * 4096, 'x');
+  ASSERT_EQ(static_cast<ssize_t>(sent.size()), send(client, sent.data(), sent.size(), 0));
+  std::vector<Slice> held;
+  ring->recv_multishot(socket, 1, true, {2, 0, 0});
+  for (int wait = 0; wait < 3; ++wait) {  // as often as it runs out, which asks for more of them
+    ring->wait(true, 64, [&](const Completion& c) {
+      if (c.result > 0)
+        buffers.value()->consume(c, [&](Slice slice) { held.push_back(std::move(slice)); });
+      else
+        buffers.value()->ran_out();
+      if (!c.more() && wait < 2) ring->recv_multishot(socket, 1, true, {2, 0, 0});
+    });
+  }
+  EXPECT_EQ(held.size(), 4u);
+  EXPECT_EQ(buffers.value()->unused(), 4u);
+  buffers.value()->replenish();
+  EXPECT_EQ(buffers.value()->available(), 4u);
+  ::close(client);
+}
 
 TEST(Ring, tells_the_peer_of_a_direct_descriptor) {
   if (!Ring::probe().value().socket_commands) GTEST_SKIP() << "kernel without socket commands";
@@ -229,6 +260,13 @@ TEST(Ring, cancel_ends_a_receive_and_close_sends_fin) {
   char octet;
   EXPECT_EQ(0, recv(client, &octet, 1, 0));
   ::close(client);
+}
+
+TEST(Ring, tells_how_many_completions_the_kernel_has_lost) {
+  auto ring = make_ring();
+  EXPECT_EQ(ring->overflow_count(), 0u);
+  *ring->native()->cq.koverflow = 3;  // as the kernel would
+  EXPECT_EQ(ring->overflow_count(), 3u);
 }
 
 }  // namespace

@@ -103,6 +103,33 @@ TEST(Session, R7504_2_01_no_mail_closes_with_521) {
   EXPECT_TRUE(d.seen().closed);
 }
 
+TEST(Session, a_server_says_no_more_of_itself_than_it_is_told_to) {
+  Setting setting = Dialogue::relaxed();
+  setting.session.banner_text = "";
+  setting.session.recipient_limit = 1'000'000;  // more digits than RFC 9422 lets a limit have
+  Dialogue d(setting);
+  EXPECT_EQ(d.greeting(), "220 mx.test\r\n");
+  EXPECT_EQ(d.ask("EHLO c.test\r\n").find("LIMITS"), std::string::npos);
+}
+
+TEST(Session, UTF8_19_a_parameter_that_is_not_offered_is_unknown_whatever_the_address) {
+  Setting setting = Dialogue::relaxed();
+  setting.session.smtputf8 = false;
+  Dialogue d(setting);
+  d.give("EHLO c.test\r\n").said();
+  EXPECT_EQ(d.ask("MAIL FROM:<\xc3\xa4@a.test> SMTPUTF8\r\n"), replies::unknown_parameter.wire);
+  EXPECT_EQ(d.ask("MAIL FROM:<\xc3\xa4@a.test>\r\n"), replies::bad_octet.wire);
+}
+
+TEST(Session, BIN_02_binary_content_needs_chunks) {
+  Setting setting = Dialogue::relaxed();
+  setting.session.binarymime = true;
+  setting.session.chunking = false;
+  Dialogue d(setting);
+  EXPECT_EQ(d.ask("EHLO c.test\r\n").find("BINARYMIME"), std::string::npos);
+  EXPECT_EQ(d.ask("MAIL FROM:<a@a.test> BODY=BINARYMIME\r\n"), replies::unknown_parameter.wire);
+}
+
 TEST(Session, SMG_11_octets_before_their_time_close_the_session) {
   Setting strict = Dialogue::relaxed();
   strict.session.reject_early_talkers = true;
@@ -161,6 +188,10 @@ TEST(Session, D06_a_long_line_is_one_error_and_an_endless_one_the_end) {
   EXPECT_EQ(replies_to(line_of(65536) + "NOOP\r\n"), long_line + ok);
   EXPECT_EQ(replies_to(line_of(65537) + "NOOP\r\n"),
             "421 4.7.0 mx.test Error: line without end\r\n");
+  // A CR at the very end of what was read may be half a line end, or none.
+  const std::string cut = "NOOP " + std::string(4095, 'x') + "\r";
+  EXPECT_EQ(replies_to(cut + "\nNOOP\r\n"), long_line + ok);
+  EXPECT_EQ(replies_to(cut + "NOOP\r\nNOOP\r\n"), long_line + ok);
   EXPECT_EQ(replies_to(std::string(70000, 'x')), "421 4.7.0 mx.test Error: line without end\r\n");
 }
 
@@ -355,6 +386,19 @@ TEST(Session, SIZE_12_content_far_over_the_limit_ends_the_session) {
   EXPECT_FALSE(d.seen().closed);
   EXPECT_EQ(d.ask("x"), replies::size_over_limit.wire);
   EXPECT_TRUE(d.seen().closed);
+}
+
+TEST(Session, SIZE_12_SMG_10_the_reason_that_is_told_does_not_depend_on_what_came_first) {
+  Setting setting = Dialogue::relaxed();
+  setting.session.message_size_limit = 20;
+  const std::string long_first = std::string(30, 'x') + "\r\na\nb\r\n.\r\n";
+  const std::string bare_first = "a\nb\r\n" + std::string(30, 'x') + "\r\n.\r\n";
+  for (const std::string& content : {long_first, bare_first}) {
+    Dialogue d(setting);
+    d.give(begin + "DATA\r\n").said();
+    d.give_bytes(content);
+    EXPECT_EQ(d.said(), replies::bare_newline_in_content.wire) << content;
+  }
 }
 
 TEST(Session, R5321_6_3_01_received_fields_over_the_limit_are_a_loop) {
