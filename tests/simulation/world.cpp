@@ -19,7 +19,7 @@ constexpr SimulatedNs restart_after = 700 * ms;
 constexpr unsigned fates_for_process_faults = 5;
 // How many events ahead a crash may lie once it is decided.
 constexpr std::uint64_t crash_within_events = 3000;
-constexpr unsigned calm_tries_max = 4;
+constexpr unsigned calm_tries_max = 24;  // each of the sink's threads may be told once
 constexpr unsigned canary_number = 900;
 constexpr SimulatedNs network_slack = 60 * second;
 
