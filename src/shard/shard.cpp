@@ -186,6 +186,7 @@ Result<Done> Shard::loop() {
 
 // Completions are worked off: now everything goes out with one submission.
 void Shard::end_of_loop() {
+  if (tick_due_) on_tick();
   // The last loop's replies were submitted and answered for by now.
   if (arena_free_) {
     for (Connection* connection : flushed_) connection->sent = nullptr;
@@ -276,7 +277,9 @@ void Shard::complete(const ring::Completion& completion) {
     case op_accept:
       return on_accept(completion);
     case op_tick:
-      return on_tick();
+      tick_armed_ = false;
+      tick_due_ = true;
+      return;
     case op_control:
       if (!completion.more()) ring_->poll_multishot(control_.fd(), {op_control, 0, 0});
       return on_control();
@@ -352,8 +355,10 @@ void Shard::arm_tick() {
   tick_armed_ = true;
 }
 
+// Behind all completions of its loop: after a standstill (a stopped process, a suspended machine)
+// what peers have sent in the meantime counts before their deadlines do.
 void Shard::on_tick() {
-  tick_armed_ = false;
+  tick_due_ = false;
   wheel_.advance(now_ms_, [this](std::uint32_t slot) { on_deadline(slot); });
   if (!starved_.empty() && buffers_->unused() == 0) dismiss_holders();
   for (std::uint32_t listener : accepts_paused_)

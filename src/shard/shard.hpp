@@ -252,6 +252,7 @@ class Shard final : public SinkHost, private smtp::SessionHost {
   WallUs wall_us_ = 0;
   __kernel_timespec tick_{};
   bool tick_armed_ = false;
+  bool tick_due_ = false;
   bool relieve_due_ = false;
   bool buffers_low_ = false;
   bool arena_free_ = true;
