@@ -32,7 +32,7 @@ class Coverage {
   void count(Phase phase, Fault fault) {
     ++pairs_[static_cast<std::size_t>(phase)][static_cast<std::size_t>(fault)];
   }
-  void count_reply(std::uint16_t code) { ++replies_[code]; }
+  void count_replies(std::uint16_t code, std::uint64_t count) { replies_[code] += count; }
   void add(const Coverage& other);
   // A table of states and faults, "-" for pairs that were never reached, and of replies.
   std::string table() const;

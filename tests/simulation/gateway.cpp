@@ -94,6 +94,17 @@ void Gateway::drain() {
   for (Part& part : parts_) part.shard->drain();
 }
 
+void Gateway::count_replies(const std::function<void(std::uint16_t, std::uint64_t)>& count) const {
+  for (const Part& part : parts_) {
+    if (part.counters == nullptr) continue;
+    for (std::size_t row = 0; row < part.counters->replies.size(); ++row) {
+      std::uint64_t said = 0;
+      for (const observe::Counter& of_verb : part.counters->replies[row]) said += of_verb.value();
+      if (said > 0) count(static_cast<std::uint16_t>(row + observe::reply_code_min), said);
+    }
+  }
+}
+
 void Gateway::read_log(LogFacts& facts) {
   for (Part& part : parts_) {
     if (part.log == nullptr) continue;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -59,6 +60,8 @@ class Gateway {
   bool serving() const { return serving_; }
   unsigned shard_count() const { return static_cast<unsigned>(parts_.size()); }
   const observe::ShardCounters& counters(unsigned shard) const { return *parts_[shard].counters; }
+  // Calls count(code, how often) for each reply code that was said.
+  void count_replies(const std::function<void(std::uint16_t, std::uint64_t)>& count) const;
   // Takes over what the log's rings hold. Not from a thread of the process.
   void read_log(LogFacts& facts);
 

@@ -35,6 +35,7 @@ struct Arguments {
   bool shrink = false;
   bool quiet = false;
   bool coverage = false;
+  bool twice = false;
   std::string coverage_file;
   std::string junit_file;
   std::string seeds_file;
@@ -200,7 +201,13 @@ int run_seeds(const Arguments& arguments, const policy::RecipientDirectory& dire
       run = list.listed()[number];
     else
       run.seed = arguments.seed + number * arguments.step;
-    const RunResult result = run_world(run, directory, coverage);
+    RunResult result = run_world(run, directory, coverage);
+    if (arguments.twice && !result.failed()) {
+      Coverage unused;
+      if (run_world(run, directory, unused).digest != result.digest)
+        result.violations.push_back(
+            {checks::invariant, "a second run of the seed was another one", result.events});
+    }
     ++done;
     events += result.events;
     simulated += result.simulated_seconds;
@@ -264,6 +271,7 @@ int main_simulate(int argc, char** argv) {
       });
   app.add_flag("--shrink", arguments.shrink,
                "When a seed fails, look for fewer clients, faults and events that fail too");
+  app.add_flag("--twice", arguments.twice, "Run each seed again, which must give the same run");
   app.add_flag("--verbose", arguments.run.verbose, "Print every event");
   app.add_flag("--quiet", arguments.quiet, "No line for seeds that pass");
   app.add_flag("--coverage", arguments.coverage, "Print which faults struck in which states");

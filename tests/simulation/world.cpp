@@ -61,6 +61,7 @@ class World final : private Facts {
   // The gateway's lives.
   void start_gateway();
   void gateway_thread();
+  void take_leave(Gateway& gateway);
   void crash(bool power_failure);
   void begin_drain();
   void after_process_end();
@@ -218,13 +219,20 @@ void World::gateway_thread() {
   {
     const HeapScope scope(nullptr);
     gateway_ = nullptr;
-    gateway->read_log(facts_);
+    take_leave(*gateway);
   }
+}
+
+// What is to be known of a life that ends.
+void World::take_leave(Gateway& gateway) {
+  gateway.read_log(facts_);
+  gateway.count_replies(
+      [this](std::uint16_t code, std::uint64_t count) { coverage_.count_replies(code, count); });
 }
 
 void World::crash(bool power_failure) {
   if (!kernel_.process_alive()) return;
-  if (gateway_ != nullptr) gateway_->read_log(facts_);
+  if (gateway_ != nullptr) take_leave(*gateway_);
   gateway_ = nullptr;
   kernel_.kill_process(power_failure);
   if (power_failure)
@@ -581,7 +589,6 @@ void World::client_told(ClientDriver& client) {
     const Attempt& attempt = ledger_.at(number);
     if (attempt.client != client.number() || attempt.state != Attempt::State::accepted) continue;
     if (!verified_.insert(number).second) continue;
-    coverage_.count_reply(attempt.code);
     check_durable_now(attempt);
   }
 }

@@ -150,7 +150,7 @@ TEST(LoadSession, chunks_for_nobody_are_not_sent) {
   EXPECT_EQ(d.session().recipients_refused(), 2u);
 }
 
-TEST(LoadSession, R5321_4_1_1_10_421_to_QUIT_is_an_answer_as_any) {
+TEST(LoadSession, R5321_4_1_1_10_05_421_to_QUIT_is_an_answer_as_any) {
   Dialogue d;
   d.greet(no_extensions);
   d.session().quit();

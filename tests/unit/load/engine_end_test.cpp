@@ -184,7 +184,7 @@ TEST_F(LoadEngine, a_greeting_in_two_pieces_is_one) {
   EXPECT_EQ(run(server).acknowledged, 1u);
 }
 
-TEST_F(LoadEngine, R5321_4_5_3_2_05_waits_for_354_no_longer_than_told) {
+TEST_F(LoadEngine, R5321_4_5_3_2_01_waits_for_354_no_longer_than_told) {
   options_.connections = 1;
   options_.messages = 1;
   options_.timeouts.data = 20'000'000;
