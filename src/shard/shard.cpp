@@ -16,8 +16,8 @@ constexpr unsigned all_completions = ~0u;
 constexpr std::size_t envelope_budget_bytes = 64 * 1024 * 1024;
 constexpr std::uint16_t buffer_group = 0;
 constexpr std::uint64_t starved_recheck_ms = 1'000;
-// At the end; more than the kernel can ever need, so that it is left also when it goes wrong.
-constexpr unsigned last_rounds_max = 10'000;
+// How long the kernel is waited for at the end, in ticks: far more than it ever needs.
+constexpr unsigned last_ticks_max = 50;
 // Below this part of its receive buffers a shard asks the sink to hand on what it holds, and
 // connections that are blocked hold less.
 constexpr std::uint32_t low_buffers_divisor = 4;
@@ -127,22 +127,29 @@ Result<Done> Shard::run(const std::function<void(const Result<Done>&)>& ready) {
   return looped;
 }
 
-// Last words and closes. No peer is waited for any more, only the kernel's workers: they look the
-// descriptor of a shutdown up when they come to it.
+// Last words and closes. No peer is waited for any more, only the kernel: a descriptor is closed
+// for the peer too when no operation holds it any longer, and a worker looks the descriptor of a
+// shutdown up when it comes to it.
 void Shard::submit_last() {
-  const auto shutting = [this] {
-    for (std::uint32_t slot = 0; slot < table_.used_end(); ++slot)
-      if (table_.at(slot).stage != Stage::free && table_.at(slot).shutting) return true;
-    return false;
-  };
-  for (unsigned round = 0; round < last_rounds_max; ++round) {
-    const bool wait = shutting();
-    const int handled = ring_->wait(wait, all_completions, [this](const ring::Completion& c) {
-      if (c.tag.operation == op_shutdown) {
-        if (Connection* connection = table_.find(c.tag); connection != nullptr)
-          on_shutdown(*connection);
-      } else if (c.tag.operation == op_accept && c.result >= 0) {
-        ring_->close({c.result, options_.direct_descriptors}, {op_close, 0, 0});  // came too late
+  // The sink may take its time to end, which no peer is to notice.
+  for (unsigned ticks = 0; ticks < last_ticks_max;) {
+    const bool wait = table_.in_use() > 0;
+    if (wait && !tick_armed_) arm_tick();
+    const int handled = ring_->wait(wait, all_completions, [&](const ring::Completion& c) {
+      switch (static_cast<Operation>(c.tag.operation)) {
+        case op_accept:  // came too late
+          if (c.result >= 0)
+            ring_->close({c.result, options_.direct_descriptors}, {op_close, 0, 0});
+          return;
+        case op_tick:
+          tick_armed_ = false;
+          ++ticks;
+          return;
+        case op_control:
+        case op_sink:
+          return;
+        default:
+          return complete(c);
       }
     });
     if (handled < 0 || (!wait && handled == 0 && ring_->submitted_all())) return;
