@@ -237,6 +237,9 @@ def test_what_loses_mail_is_said_at_every_log_level(start, shape):
     if shape == "json":
         assert json.loads(line)["level"] == "error"
     assert "listen" not in gatepost.stderr()  # the rest of the block is not
+    with gatepost.greeted() as peer:
+        assert peer.deliver(b"Subject: t\r\n").code == 250
+    assert not gatepost.maildirs.files()
 
 
 def test_the_example_domains_are_said_at_every_log_level(start):
