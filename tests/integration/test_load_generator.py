@@ -273,12 +273,11 @@ def test_a_ledger_that_cannot_be_written_ends_it_before_anything_is_sent(stub, t
     assert server.sessions == []
 
 
-def test_progress_is_shown_on_a_terminal_and_nowhere_else(stub):
-    server = stub()
-    arguments = dict(connections=1, messages=15, extra=["--rate", "10"])
+def on_terminal(command):
+    """What the command shows on its standard error, which is a terminal, and its standard output."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(load.command(server.port, **arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=theirs, text=True) as running:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
+                          text=True) as running:
         os.close(theirs)
         shown = b""
         with contextlib.suppress(OSError):  # the terminal is gone when the process is
@@ -287,7 +286,14 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(stub):
         table = running.stdout.read()
     os.close(ours)
     assert running.returncode == 0
+    return shown, table
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(stub):
+    server = stub()
+    shown, table = on_terminal(load.command(server.port, connections=1, messages=15, extra=["--rate", "10"]))
     progress = re.search(rb"\r\x1b\[K1 s  (\d+) acknowledged  \1/s  \d\.\d MB  1 connections  0 errors", shown)
     assert progress and 5 <= int(progress.group(1)) <= 12, shown
     assert shown.endswith(b"\r\x1b[K"), "the line is wiped before the results"
     assert "acknowledged" in table and "\x1b" not in table
+    assert on_terminal(load.command(server.port, connections=1, messages=1, extra=["--quiet"]))[0] == b""

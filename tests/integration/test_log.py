@@ -72,7 +72,12 @@ def test_debug_shows_commands_and_replies_but_no_secrets(start):
         peer.command("c2VjcmV0", 500)
     gatepost.wait_for_log(r"debug \[0\] RCPT TO:<u@example\.test> -> 503 5\.5\.1 Need MAIL command: unknown\[127\.0\.0\.1\]")
     gatepost.wait_for_log(r"debug \[0\] AUTH -> 502 ")
-    gatepost.signal(signal.SIGTERM)
+    with gatepost.greeted() as other:
+        assert other.deliver(b"Subject: t\r\n").code == 250
+        gatepost.wait_for_log(r"debug \[0\] END-OF-MESSAGE -> 250 2\.0\.0 Ok: queued as \w+: unknown\[127\.0\.0\.1\]")
+        gatepost.signal(signal.SIGTERM)
+        other.expect(421, "4.3.2")
+    gatepost.wait_for_log(r"debug \[0\] \(unasked\) -> 421 4\.3\.2 mx\.example\.test Service shutting down: unknown")
     gatepost.wait()
     assert "c2VjcmV0" not in gatepost.stderr()
 

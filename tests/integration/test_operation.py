@@ -237,6 +237,9 @@ def test_what_loses_mail_is_said_at_every_log_level(start, shape):
     if shape == "json":
         assert json.loads(line)["level"] == "error"
     assert "listen" not in gatepost.stderr()  # the rest of the block is not
+    with gatepost.greeted() as peer:
+        assert peer.deliver(b"Subject: t\r\n").code == 250
+    assert not gatepost.maildirs.files()
 
 
 def test_the_example_domains_are_said_at_every_log_level(start):
@@ -428,6 +431,7 @@ REFUSALS = [
     ("eventfd", errno.ENFILE, 1, r"event log: eventfd: Too many open files in system"),
     ("bind", errno.EACCES, 0, r"--listen 127\.0\.0\.1:\d+: no permission: ports below 1024 need CAP_NET_BIND_SERVICE .*"),
     ("bind", errno.ENOMEM, 2, r"--listen 127\.0\.0\.1:\d+: Cannot allocate memory"),
+    ("pthread_create", errno.EAGAIN, 1, r"Resource temporarily unavailable"),  # one of the sink's
     ("pthread_create", errno.EAGAIN, 0, r"event log: cannot start a thread: Resource temporarily unavailable"),
 ]
 
@@ -437,6 +441,17 @@ def test_what_the_system_refuses_is_one_line(tmp_path, refusing, call, error, be
     line = one_error(run("--listen", f"127.0.0.1:{server.free_port()}", "--shards", "2", "--sink",
                          f"maildir:{tmp_path}/{{address}}", **refusing(call, error, before)), 1)
     assert re.fullmatch("gatepost: " + told, line), line
+
+
+def test_features_that_the_kernel_has_not_are_refused_at_the_start(tmp_path, refusing):
+    line = one_error(run("--listen", f"127.0.0.1:{server.free_port()}", "--buffer-mode", "incremental", "--sink",
+                         f"maildir:{tmp_path}/{{address}}", **refusing("buffer ring", errno.EINVAL)), 1)
+    assert line.startswith("gatepost: --buffer-mode incremental: this kernel has no incremental buffers")
+
+
+def test_a_sink_that_cannot_be_made_ends_the_start():
+    line = one_error(run("--listen", f"127.0.0.1:{server.free_port()}", "--sink", "maildir:/proc/mail/{address}"), 1)
+    assert line.startswith("gatepost: --sink maildir:/proc/mail/{address}: ")
 
 
 def test_a_shard_without_a_thread_ends_the_start(tmp_path, refusing):

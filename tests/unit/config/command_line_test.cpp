@@ -276,6 +276,11 @@ TEST(CommandLine, a_backslash_that_was_given_is_shown_escaped_once) {
       "than @, \" and backslash, or nothing\n");
 }
 
+TEST(CommandLine, texts_of_replies_are_as_long_as_a_reply_line_has_room) {
+  EXPECT_EQ(config_of({"--banner-text", std::string(241, 'x')}).banner_text.size(), 241u);
+  EXPECT_EQ(parse({"--banner-text", std::string(242, 'x')}).exit_code, 2);
+}
+
 TEST(CommandLine, checks_without_running) {
   Parsed parsed = parse({"--check-config", "--config", configs_folder + "/good.toml", "--sink",
                          "maildir:" + testing::TempDir() + "/{domain}/{local-part}"});

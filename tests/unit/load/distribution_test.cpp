@@ -39,6 +39,7 @@ TEST(LoadQuantity, reads_sizes) {
        {"", "K", "4Q", "-4", "4 K", "4K ", ".5K", "1.2.3K", "1..K", "0x10", "1e3"})
     EXPECT_FALSE(parse_size(text, 0, all)) << text;
   EXPECT_NE(parse_size("9", 1000, 2048).error().find("octets from 1000 to 2K"), std::string::npos);
+  EXPECT_FALSE(parse_size(std::string(400, '9'), 0, all)) << "more than any number holds";
   EXPECT_FALSE(parse_size("2K", 0, 2047));
   EXPECT_TRUE(parse_size("2K", 0, 2048));
 }

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <set>
 #include <thread>
+#include <tuple>
 
+#include "../ring/ring_calls.hpp"
 #include "engine_fixture.hpp"
 
 namespace gatepost::load {
@@ -22,6 +24,52 @@ TEST_F(LoadEngine, the_open_loop_uses_connections_again_that_are_free) {
   EXPECT_EQ(tally.acknowledged, 10u);
   EXPECT_LE(tally.connections, 2u);
   for (const std::string& seen : server.seen()) EXPECT_TRUE(seen.ends_with("\r\nQUIT\r\n"));
+  EXPECT_EQ(exit_code_, 0);
+}
+
+TEST_F(LoadEngine, threads_share_messages_and_connections) {
+  options_.threads = 2;
+  options_.connections = 3;
+  options_.messages = 3;
+  StubServer server([&](Peer& peer, int) { take_everything(peer, pipelining); });
+  std::memcpy(&options_.target.address, &server.address(), sizeof server.address());
+  options_.target.length = sizeof server.address();
+  for (auto [thread, messages] : {std::pair{0u, 2u}, {1u, 1u}}) {
+    Engine engine(options_, thread, "run", "date", nullptr, stop_, progress_);
+    auto result = engine.run();
+    ASSERT_TRUE(result) << result.error();
+    EXPECT_EQ(result.value().acknowledged, messages) << thread;
+    EXPECT_LE(result.value().connections, messages) << thread;
+  }
+}
+
+TEST_F(LoadEngine, a_ring_that_cannot_be_had_is_told) {
+  for (auto [call, error, told] :
+       {std::tuple{"queue_init", EPERM, "io_uring is forbidden here"},
+        {"register_buf_ring", ENOMEM, "buffer ring: Cannot allocate memory"},
+        {"enter", EBADF, "io_uring_enter: Bad file descriptor"}}) {
+    ring::FailingCall failing(call, error);
+    Engine engine(options_, 0, "run", "date", nullptr, stop_, progress_);
+    auto result = engine.run();
+    ASSERT_FALSE(result) << call;
+    EXPECT_EQ(result.error().rfind(told, 0), 0u) << result.error();
+  }
+}
+
+TEST_F(LoadEngine, reconnecting_repeats_no_message_that_may_have_arrived) {
+  options_.on_disconnect = OnDisconnect::reconnect;
+  options_.connections = 1;
+  options_.messages = 5;
+  StubServer server([&](Peer& peer, int number) {
+    if (number > 0) return take_everything(peer, pipelining);
+    peer.greet(pipelining);
+    peer.take_envelope();
+    peer.take_content();
+  });
+  Tally tally = run(server);
+  EXPECT_EQ(tally.started, 5u);
+  EXPECT_EQ(tally.acknowledged, 4u);
+  EXPECT_EQ(tally.in_doubt, 1u);
   EXPECT_EQ(exit_code_, 0);
 }
 

@@ -125,6 +125,7 @@ TEST(LoadReport, tells_what_went_wrong_and_what_was_wanted) {
         "a thread's connections all gave up before the run's end",
         "could not write /var/tmp/ledger\n"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+  EXPECT_EQ(table(options, some_result()).find("forgiven"), std::string::npos);
   auto parsed = nlohmann::json::parse(json(options, result));
   EXPECT_EQ(parsed["clients"]["slow"], 20);
   EXPECT_EQ(parsed["clients"]["reset"], 30);

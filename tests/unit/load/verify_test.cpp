@@ -104,8 +104,10 @@ TEST_F(LoadVerify, CRLF_ends_are_as_good) {
 }
 
 TEST_F(LoadVerify, names_of_odd_addresses_are_encoded) {
-  std::string octets = message(LedgerState::acked, {3});
-  deliver("example.org/%2Eodd%2Fx", octets);
+  mailboxes_.insert(mailboxes_.end(), {"-x@example.org", "a{Z[9:`z@example.org"});
+  deliver("example.org/%2Eodd%2Fx", message(LedgerState::acked, {3}));
+  deliver("example.org/%2Dx", message(LedgerState::acked, {4}));
+  deliver("example.org/a%7BZ%5B9%3A%60z", message(LedgerState::acked, {5}));
   EXPECT_EQ(check().problem_count(), 0u);
 }
 

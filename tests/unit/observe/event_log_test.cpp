@@ -134,6 +134,12 @@ LoggedMessage message(std::span<const std::string_view> recipients) {
           .cause = ""};
 }
 
+TEST(EventLog, a_reply_may_be_a_code_alone) {
+  MemoryLog log;
+  log.writer().reject(event_time, {"192.0.2.1", 1, "", ""}, {.command = "RSET", .reply = {500}});
+  EXPECT_EQ(log.text(), line("NOQUEUE: reject: RSET from unknown[192.0.2.1]: 500"));
+}
+
 TEST(EventLog, commands_beyond_the_names_are_unknown) {
   MemoryLog log;
   std::array<VerbCount, 9> counts{};

@@ -27,7 +27,7 @@ TEST(LogOutput, waits_for_the_reader_of_a_socket) {
   const std::string lines(4'000'000, 'a');  // more than the sockets' buffers take
   std::size_t got = 0;
   std::thread reader([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(120));
     char part[65536];
     for (ssize_t size; got < lines.size() && (size = read(pair.ends[1], part, sizeof part)) > 0;)
       got += static_cast<std::size_t>(size);

@@ -41,6 +41,7 @@ TEST(MetricsText, shows_counters_by_shard) {
   first.count_reply(250, 2);
   first.count_reply(250, 2);
   second.count_reply(550);
+  second.count_reply(551, 7);  // a verb without a name
   first.messages_accepted.add(7);
   std::string text = render_metrics(source_of(first, second), Readiness::ready);
   for (const char* wanted : {
@@ -55,6 +56,7 @@ TEST(MetricsText, shows_counters_by_shard) {
            "gatepost_smtp_commands_total{shard=\"0\",command=\"mail\"} 1",
            "gatepost_smtp_replies_total{shard=\"0\",code=\"250\",command=\"mail\"} 2",
            "gatepost_smtp_replies_total{shard=\"1\",code=\"550\",command=\"none\"} 1",
+           "gatepost_smtp_replies_total{shard=\"1\",code=\"551\",command=\"none\"} 1",
            "gatepost_smtp_messages_total{shard=\"0\",outcome=\"accepted\"} 7",
            "gatepost_info{version=\"1.2.3\"} 1",
            "gatepost_ready 1",

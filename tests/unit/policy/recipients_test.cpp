@@ -326,7 +326,7 @@ TEST(Recipients, errors_name_file_line_and_cause) {
   for (const char* text :
        {"example.test", "u@", "u v@example.test", "u@example.test v@example.test",
         "<u@example.test>", "u@a_b.test", "u@[192.0.2.1]", "u@example.test>", "u@example.test> X",
-        "a..b@example.test", "u@example.test.", "\xff@example.test"})
+        "a..b@example.test", "a\\b@example.test", "u@example.test.", "\xff@example.test"})
     EXPECT_EQ(error_of(with_recipients(std::string("# x\n") + text)),
               file + ":2: \"" + text + "\" is neither an address nor \"@\" and a domain name");
   for (const char* text : {"@", "@a:u@example.test", "@example.test:u@example.test", "@a b"})
@@ -361,6 +361,14 @@ TEST(RecipientDirectory, reload_replaces_the_table_and_views_follow) {
   EXPECT_EQ(verdict(view.table(), "old@example.test"), "unknown");
   EXPECT_EQ(verdict(view.table(), "new@example.test"), "accepted example.test");
   EXPECT_EQ(verdict(*kept, "old@example.test"), "accepted example.test") << "a snapshot changed";
+}
+
+TEST(RecipientDirectory, a_bad_file_opens_none) {
+  const Folder folder;
+  auto directory = RecipientDirectory::open({.recipients_file = folder.path("missing")});
+  ASSERT_FALSE(directory.ok());
+  EXPECT_EQ(directory.error(),
+            "cannot read " + folder.path("missing") + ": No such file or directory");
 }
 
 TEST(RecipientDirectory, a_bad_file_leaves_the_table_in_use) {

@@ -373,6 +373,20 @@ TEST_P(ShardFlow, a_paused_sink_stops_its_own_connection_and_no_other) {
   EXPECT_EQ(4000u * 999u, shard.sink.last_content.size());
 }
 
+TEST_P(ShardFlow, a_sink_that_stays_paused_ends_the_session_after_the_time_of_a_commit) {
+  Options short_commit = options();
+  short_commit.commit_timeout_ms = 200;
+  RunningShard shard(short_commit);
+  shard.sink.pause = true;
+  Client client(shard);
+  client.until_data();
+  client.say("Subject: x\r\n\r\nx\r\n");
+  EXPECT_EQ(421, client.code());
+  EXPECT_EQ(1u,
+            shard.counters.timeouts[static_cast<std::size_t>(observe::Timeout::commit)].value());
+  EXPECT_TRUE(eventually([&] { return shard.sink.aborted == 1 && shard.sink.open == 0; }));
+}
+
 TEST_P(ShardFlow, more_senders_than_buffers_are_all_served) {
   Options tiny = options();
   tiny.buffer_count = 8;
