@@ -78,8 +78,9 @@ TEST(Values, listen_addresses_are_numeric) {
   using std::literals::operator""sv;
   for (std::string_view text :
        {"25"sv, ":25"sv, "[]:25"sv, "::1:25"sv, "[::1]"sv, "mx.example.org:25"sv, "1.2.3:25"sv,
-        "127.0.0.1:0"sv, "0000:0000:0000:0000:0000:0000:0000:0000:0001:25"sv, "127.0.0.1:99999"sv,
-        "127.0.0.1:25x"sv, "**:25"sv, "127.0.0.1\0:25"sv, "[::1%lo]:25"sv, ""sv, ":"sv})
+        "127.0.0.1:0"sv, "[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:25"sv,
+        "127.0.0.1:99999"sv, "127.0.0.1:25x"sv, "**:25"sv, "127.0.0.1\0:25"sv, "[::1%lo]:25"sv,
+        ""sv, ":"sv})
     EXPECT_FALSE(parse_listen(text).ok()) << text;
 }
 
