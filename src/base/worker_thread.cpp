@@ -25,10 +25,11 @@ class SignalsBlocked {
 
 }  // namespace
 
-WorkerThread::WorkerThread(const char* name, std::function<void()> work) {
+std::thread start_thread(const char* name, std::function<void()> work) {
   const SignalsBlocked blocked;  // a thread inherits its creator's mask
-  thread_ = std::thread(std::move(work));
-  pthread_setname_np(thread_.native_handle(), name);
+  std::thread thread(std::move(work));
+  pthread_setname_np(thread.native_handle(), name);
+  return thread;
 }
 
 }  // namespace gatepost

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -16,6 +14,7 @@
 #include <thread>
 
 #include "base/check.hpp"
+#include "base/worker_thread.hpp"
 #include "observe/event_lines.hpp"
 #include "observe/event_record.hpp"
 #include "observe/log_output.hpp"
@@ -186,20 +185,11 @@ Result<std::unique_ptr<EventLog>> EventLog::start(Options options) {
   auto state = std::make_unique<State>(std::move(options));
   state->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (state->wake_fd < 0) return Error{fmt::format("event log: eventfd: {}", std::strerror(errno))};
-  // Signals are for the main thread; a SIGPIPE of the log's own becomes EPIPE.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::string failure;
   try {
-    state->thread = std::thread([raw = state.get()] { raw->run(); });
+    state->thread = start_thread("gatepost-log", [raw = state.get()] { raw->run(); });
   } catch (const std::system_error& error) {
-    failure = error.what();
+    return Error{fmt::format("event log: cannot start a thread: {}", error.what())};
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (!failure.empty()) return Error{fmt::format("event log: cannot start a thread: {}", failure)};
-  pthread_setname_np(state->thread.native_handle(), "gatepost-log");
   return std::unique_ptr<EventLog>(new EventLog(std::move(state)));
 }
 

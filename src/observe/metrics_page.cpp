@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <httplib.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include <atomic>
 #include <cerrno>
@@ -14,6 +12,8 @@
 #include <future>
 #include <mutex>
 #include <thread>
+
+#include "base/worker_thread.hpp"
 
 namespace gatepost::observe {
 
@@ -189,13 +189,8 @@ Result<std::unique_ptr<MetricsPage>> MetricsPage::start(Options options) {
   }
   state->port = static_cast<std::uint16_t>(port);
 
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::string failure;
   try {
-    state->thread = std::thread([state] {
+    state->thread = start_thread("gatepost-page", [state] {
       try {
         state->server.listen_after_bind();
       } catch (const std::system_error&) {
@@ -204,11 +199,9 @@ Result<std::unique_ptr<MetricsPage>> MetricsPage::start(Options options) {
       state->ended.set_value();
     });
   } catch (const std::system_error& error) {
-    failure = error.what();
+    return Error{
+        fmt::format("--metrics-listen {}: cannot start a thread: {}", shown, error.what())};
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (!failure.empty())
-    return Error{fmt::format("--metrics-listen {}: cannot start a thread: {}", shown, failure)};
 
   // A server that is told to stop before it runs would not notice. That it says it runs is not
   // enough: it says so before it starts its workers.

@@ -46,8 +46,6 @@ Shard::Shard(const Options& options, Surroundings surroundings, std::vector<List
       log_(*with_.log),
       held_octets_(held_octets_count(options.connections_max), held_octets_size, false) {}
 
-Shard::~Shard() = default;
-
 void Shard::attach_sink(std::unique_ptr<Sink> sink) {
   sink_ = std::move(sink);
   style_.line_end =

@@ -79,7 +79,6 @@ struct Listener {
 class Shard final : public SinkHost, private smtp::SessionHost {
  public:
   Shard(const Options& options, Surroundings surroundings, std::vector<Listener> listeners);
-  ~Shard();
 
   // The sink, made by whoever wires (it wants this shard as its host). Before run().
   void attach_sink(std::unique_ptr<Sink> sink);

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "sink/file_calls.hpp"
+#include "sink/files.hpp"
 
 namespace gatepost {
 

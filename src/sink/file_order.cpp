@@ -2,8 +2,8 @@
 
 #include <cerrno>
 
-#include "sink/file_calls.hpp"
 #include "sink/file_system_facts.hpp"
+#include "sink/files.hpp"
 
 namespace gatepost {
 namespace {

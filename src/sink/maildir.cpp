@@ -4,7 +4,7 @@
 #include <cerrno>
 
 #include "fmt/format.h"
-#include "sink/file_calls.hpp"
+#include "sink/files.hpp"
 #include "sink/maildir_cleaning.hpp"
 
 namespace gatepost {

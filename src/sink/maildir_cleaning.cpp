@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/clock.hpp"
-#include "sink/file_calls.hpp"
+#include "sink/files.hpp"
 
 namespace gatepost {
 namespace {

@@ -45,8 +45,9 @@ SenderModel AddressMaker::sender() {
   }
 }
 
-RecipientModel AddressMaker::at_everyone(std::string wire_local, std::string canonical_local,
-                                         std::string local_part) {
+RecipientModel AddressMaker::at_everyone(const std::string& wire_local,
+                                         const std::string& canonical_local,
+                                         const std::string& local_part) {
   const std::string& domain = settings_.server.everyone_domain;
   RecipientModel model;
   model.path = "<" + wire_local + "@" + domain + ">";

@@ -40,8 +40,8 @@ class AddressMaker {
 
  private:
   RecipientModel odd_recipient(std::uint64_t number);
-  RecipientModel at_everyone(std::string wire_local, std::string canonical_local,
-                             std::string local_part);
+  RecipientModel at_everyone(const std::string& wire_local, const std::string& canonical_local,
+                             const std::string& local_part);
 
   Random& random_;
   const ClientSettings& settings_;

@@ -8,6 +8,8 @@ namespace {
 // Fewer than would count as a flood.
 constexpr unsigned lines_max = 40;
 constexpr SimulatedNs latency = 100 * us;
+// Far beyond the slowest network, and beyond the time for which others may hold all buffers.
+constexpr SimulatedNs answer_within = 120 * second;
 
 }  // namespace
 
@@ -61,6 +63,11 @@ void Canary::stop() {
 void Canary::say(std::string_view line) {
   kernel().record().trace("canary says", number_, 0, line);
   link_->send(line);
+  kernel().after(answer_within, [this, link = link_, said = said_] {
+    if (link == link_ && link_ != nullptr && said_ == said + 1)
+      kernel().record().violation(checks::progress,
+                                  "a client that only asks for an answer got none");
+  });
 }
 
 void Canary::link_octets(std::string_view octets) {

@@ -227,8 +227,7 @@ void TestServer::open() {
 
 void TestServer::store(std::string_view content) {
   std::ranges::sort(mailboxes_);
-  const auto repeated = std::ranges::unique(mailboxes_);
-  mailboxes_.erase(repeated.begin(), repeated.end());
+  mailboxes_.erase(std::unique(mailboxes_.begin(), mailboxes_.end()), mailboxes_.end());
   std::string text = trace_;
   if (world_.bug == Bug::keeps_content && random_.once_in(4)) text += world_.last_content;
   text += content;
@@ -269,7 +268,7 @@ void TestServer::time_out() {
 }
 
 std::string TestServer::fetch(std::size_t most) {
-  const std::string taken = output_.substr(0, most);
+  std::string taken = output_.substr(0, most);
   output_.erase(0, taken.size());
   return taken;
 }

@@ -23,7 +23,7 @@ bool take_number(std::string_view& text, std::uint64_t& number) {
 
 }  // namespace
 
-std::string_view name_of(Phase phase) {
+std::string_view name_of(ClientPhase phase) {
   return phase_names[static_cast<std::size_t>(phase)];
 }
 

@@ -7,29 +7,17 @@
 #include <string>
 #include <string_view>
 
+#include "simulation/client_model.hpp"
 #include "simulation/faults.hpp"
 
 namespace gatepost::simulation {
 
-// Where a client stands, as far as faults are concerned.
-enum class Phase : std::uint8_t {
-  connecting,  // nothing was said yet
-  greeted,
-  ready,
-  mail,
-  recipients,
-  content,     // of DATA
-  chunks,      // of BDAT, between or in chunks
-  committing,  // its end is sent, the reply awaited
-  ending,      // QUIT was said, or the server's last word
-  count
-};
-constexpr std::size_t phase_count = static_cast<std::size_t>(Phase::count);
-std::string_view name_of(Phase phase);
+std::string_view name_of(ClientPhase phase);
+constexpr std::size_t phase_count = static_cast<std::size_t>(ClientPhase::ending) + 1;
 
 class Coverage {
  public:
-  void count(Phase phase, Fault fault) {
+  void count(ClientPhase phase, Fault fault) {
     ++pairs_[static_cast<std::size_t>(phase)][static_cast<std::size_t>(fault)];
   }
   void count_replies(std::uint16_t code, std::uint64_t count) { replies_[code] += count; }

@@ -111,8 +111,6 @@ struct StoreRules {
   // A message for several that was on its way when the server crashed, or is in doubt, may be with
   // some of them only.
   bool partial_after_crash = true;
-  // Messages that are not there because of what the run did to the disk, say; none by default.
-  bool check_durable = true;
 };
 
 // Holds the store at the end of a run against what the clients know. Reports under the numbers of

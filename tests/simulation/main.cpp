@@ -18,6 +18,7 @@
 #include "simulation/world.hpp"
 
 // Fibers that were killed never leave their stacks, which the sanitizer's fake stacks would keep.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizer's name for it
 extern "C" const char* __asan_default_options() {
   return "detect_stack_use_after_return=0:detect_leaks=0";
 }
@@ -61,7 +62,7 @@ std::unique_ptr<policy::RecipientDirectory> recipient_directory() {
 }
 
 std::string command_for(const RunOptions& run) {
-  std::string out = fmt::format("gatepost-simulate --seed {}", run.seed);
+  std::string out = fmt::format("tools/simulate --seed {}", run.seed);
   if (!run.profile.empty()) out += " --profile " + run.profile;
   if (run.steps_max > 0) out += fmt::format(" --steps {}", run.steps_max);
   if (!run.clients.empty()) out += fmt::format(" --clients {}", fmt::join(run.clients, ","));
@@ -117,36 +118,21 @@ class JunitReport {
   std::string cases_;
 };
 
-// Which runs are made: seeds counting up, or those of a file.
-class RunList {
- public:
-  // False: the file can't be read or has a line that is none, of which `error` tells.
-  bool open(const Arguments& arguments, std::string& error) {
-    if (arguments.seeds_file.empty()) return true;
-    std::ifstream file(arguments.seeds_file);
-    if (!file) {
-      error = "cannot read " + arguments.seeds_file;
-      return false;
-    }
-    for (std::string line; std::getline(file, line);) {
-      line = line.substr(0, line.find('#'));
-      std::istringstream words(line);
-      RunOptions run = arguments.run;
-      if (!(words >> run.profile)) continue;
-      if (!is_profile(run.profile) || !(words >> run.seed)) {
-        error = arguments.seeds_file + ": not a profile and a seed: " + line;
-        return false;
-      }
-      listed_.push_back(run);
-    }
-    return true;
+// The lines `PROFILE SEED` of a file; `#` begins a comment.
+Result<std::vector<RunOptions>> read_seeds(const std::string& path, const RunOptions& common) {
+  std::ifstream file(path);
+  if (!file) return Error{"cannot read " + path};
+  std::vector<RunOptions> runs;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    RunOptions run = common;
+    if (!(words >> run.profile)) continue;
+    if (!is_profile(run.profile) || !(words >> run.seed))
+      return Error{fmt::format("{}: not a profile and a seed: {}", path, line)};
+    runs.push_back(run);
   }
-  bool is_listed() const { return !listed_.empty(); }
-  const std::vector<RunOptions>& listed() const { return listed_; }
-
- private:
-  std::vector<RunOptions> listed_;
-};
+  return runs;
+}
 
 int merge_coverage(const std::vector<std::string>& files) {
   Coverage coverage;
@@ -176,31 +162,39 @@ int merge_coverage(const std::vector<std::string>& files) {
 }
 
 int run_seeds(const Arguments& arguments, const policy::RecipientDirectory& directory) {
-  RunList list;
-  if (std::string error; !list.open(arguments, error)) {
-    std::fprintf(stderr, "gatepost-simulate: %s\n", error.c_str());
-    return 2;
-  }
-  JunitReport junit(arguments.junit_file);
-  int status = 0;
   const auto begun = std::chrono::steady_clock::now();
   const auto elapsed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   };
+  std::vector<RunOptions> listed;
+  if (!arguments.seeds_file.empty()) {
+    auto read = read_seeds(arguments.seeds_file, arguments.run);
+    if (!read) {
+      std::fprintf(stderr, "gatepost-simulate: %s\n", read.error().c_str());
+      return 2;
+    }
+    listed = std::move(read.value());
+  }
+  // Whether there is a run of this number, and which.
+  const auto plan = [&](std::uint64_t number, RunOptions& run) {
+    if (!arguments.seeds_file.empty()) {
+      if (number < listed.size()) run = listed[number];
+      return number < listed.size();
+    }
+    run = arguments.run;
+    run.seed = arguments.seed + number * arguments.step;
+    return arguments.seconds > 0 ? elapsed() < arguments.seconds : number < arguments.runs;
+  };
+  JunitReport junit(arguments.junit_file);
+  // One failure is enough, unless the time was given or all of it is to be reported.
+  const bool goes_on = arguments.seconds > 0 || !arguments.junit_file.empty();
+  std::uint64_t failed = 0;
   Coverage coverage;
   std::uint64_t done = 0;
   std::uint64_t events = 0;
   double simulated = 0;
-  for (std::uint64_t number = 0;; ++number) {
-    if (list.is_listed()
-            ? number >= list.listed().size()
-            : (arguments.seconds > 0 ? elapsed() >= arguments.seconds : number >= arguments.runs))
-      break;
-    RunOptions run = arguments.run;
-    if (list.is_listed())
-      run = list.listed()[number];
-    else
-      run.seed = arguments.seed + number * arguments.step;
+  RunOptions run;
+  while ((failed == 0 || goes_on) && plan(done, run)) {
     RunResult result = run_world(run, directory, coverage);
     if (arguments.twice && !result.failed()) {
       Coverage unused;
@@ -214,22 +208,21 @@ int run_seeds(const Arguments& arguments, const policy::RecipientDirectory& dire
     junit.add(run, result);
     if (result.failed()) {
       print_failure(run, result);
-      if (arguments.shrink) shrink(run, result, directory, command_for);
-      status = 1;
-      if (arguments.junit_file.empty()) return status;
-      continue;
+      if (arguments.shrink && failed == 0) shrink(run, result, directory, command_for);
+      ++failed;
+    } else if (!arguments.quiet) {
+      print_success(run, result);
     }
-    if (!arguments.quiet) print_success(run, result);
   }
   if (done > 1)
-    std::printf("%llu seeds: %llu events, %.1f simulated hours in %.1f s, %s failed\n",
+    std::printf("%llu seeds: %llu events, %.1f simulated hours in %.1f s, %llu failed\n",
                 static_cast<unsigned long long>(done), static_cast<unsigned long long>(events),
-                simulated / 3600, elapsed(), status == 0 ? "none" : "some");
+                simulated / 3600, elapsed(), static_cast<unsigned long long>(failed));
   if (arguments.coverage) std::printf("\n%s", coverage.table().c_str());
   if (!arguments.coverage_file.empty())
     std::ofstream(arguments.coverage_file) << done << ' ' << events << ' ' << simulated << '\n'
                                            << coverage.serialized() << '\n';
-  return status;
+  return failed == 0 ? 0 : 1;
 }
 
 std::string profiles_text() {
@@ -256,7 +249,8 @@ int main_simulate(int argc, char** argv) {
   app.add_option("--step", arguments.step, "From one seed to the next")->capture_default_str();
   app.add_option("--seeds-file", arguments.seeds_file,
                  "Run the lines `PROFILE SEED` of a file instead");
-  app.add_option("--seconds", arguments.seconds, "Go on with new seeds for so long instead");
+  app.add_option("--seconds", arguments.seconds,
+                 "Go on with new seeds for so long instead, also behind a failure");
   app.add_option("--profile", arguments.run.profile, "Which faults and clients; else by the seed")
       ->check([](const std::string& name) {
         return is_profile(name) ? std::string() : "no such profile; see --help";

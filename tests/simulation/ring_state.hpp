@@ -1,4 +1,5 @@
-// The kernel's side of one simulated ring.
+// The kernel's side of one simulated ring. Its functions are in ring_state.cpp (submissions, what
+// waits, descriptors) and ring_transfer.cpp (receiving and sending).
 #pragma once
 
 #include <deque>
@@ -11,6 +12,13 @@
 #include "simulation/simulated_ring.hpp"
 
 namespace gatepost::simulation {
+
+// A multishot operation yields after so many completions (MULTISHOT_MAX_RETRY).
+constexpr unsigned completions_at_once = 32;
+constexpr std::uint32_t more_flag = IORING_CQE_F_MORE;
+// How many loops a reply may take while nothing excuses it: the one in which its command came, and
+// the next.
+constexpr std::uint64_t loops_borne = 2;
 
 class RingState final : public ReadinessWatcher,
                         public WakeupWatcher,

@@ -235,7 +235,9 @@ int SimulatedDisk::openat(int directory, std::string_view path, int flags, mode_
   if (inode->is_directory() && (writable(flags) || (flags & O_CREAT) != 0)) return -EISDIR;
   if (!inode->is_directory() && (flags & O_DIRECTORY) != 0) return -ENOTDIR;
   if (writable(flags) && inode->volume.read_only()) return -EROFS;
-  return add_descriptor(*inode, flags);
+  const int fd = add_descriptor(*inode, flags);
+  description_of(fd)->name = path.substr(path.rfind('/') + 1);
+  return fd;
 }
 
 int SimulatedDisk::open_unnamed(int directory, std::string_view path, int flags, mode_t mode) {
@@ -303,7 +305,14 @@ int SimulatedDisk::fsync(int fd) {
   Description* const description = description_of(fd);
   if (description == nullptr) return -EBADF;
   Inode& inode = *description->inode;
-  return -inode.volume.fsync(inode, description->file_errors);
+  const bool fails = !failing_name_.empty() && description->name == failing_name_;
+  if (fails) {
+    failing_name_.clear();
+    inode.volume.fail_metadata(failing_error_, 1);
+  }
+  const int result = -inode.volume.fsync(inode, description->file_errors);
+  if (fails) inode.volume.fail_metadata(failing_error_, 0);
+  return result;
 }
 
 int SimulatedDisk::syncfs(int fd) {

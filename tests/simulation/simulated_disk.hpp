@@ -185,6 +185,9 @@ class SimulatedDisk {
   void fail_next_writeback(std::string_view mount, int error, unsigned times = 1);
   // The same for the next commits of the journal, or writebacks of a directory's changes.
   void fail_next_metadata(std::string_view mount, int error, unsigned times = 1);
+  // The next fsync of a directory that was opened by a path ending in `name` fails, and its changes
+  // are lost (without a journal) or not committed.
+  void fail_next_sync_of(std::string name, int error);
   // At most so many octets by the next write to any file.
   void shorten_next_write(std::size_t octets) { shortened_to_ = octets; }
   // Writeback of the kernel's own choice: by chance a file's pages, a directory's names, a commit.
@@ -244,6 +247,8 @@ class SimulatedDisk {
   std::vector<std::unique_ptr<Description>> descriptors_;
   std::vector<std::size_t> unused_descriptors_;  // a heap, the least place on top
   std::optional<std::size_t> shortened_to_;
+  std::string failing_name_;  // empty: none
+  int failing_error_ = 0;
 };
 
 }  // namespace gatepost::simulation

@@ -31,6 +31,25 @@ TEST(SimulatedDisk, AFailedFsyncLosesTheDataThoughTheNextOneSucceeds) {
   }
 }
 
+TEST(SimulatedDisk, OnlyTheNextSyncOfADirectoryOfThatNameFails) {
+  for (const MountKind kind : kinds) {
+    TestDisk disk(kind);
+    disk.create(disk.tmp, "a");
+    disk.create(disk.fresh, "a");
+    disk.fail_next_sync_of("new", EIO);
+    EXPECT_EQ(disk.fsync(disk.tmp), 0);
+    EXPECT_EQ(disk.fsync(disk.fresh), -EIO);
+    disk.create(disk.fresh, "b");
+    EXPECT_EQ(disk.fsync(disk.fresh), 0);
+    Random random(1);
+    disk.power_failure(random);
+    EXPECT_TRUE(content_of(disk.files_below("/mail"), "/mail/new/b"));
+    // Without a journal the change that failed is lost; with one it is committed by the next call.
+    EXPECT_EQ(content_of(disk.files_below("/mail"), "/mail/new/a").has_value(),
+              kind == MountKind::journaled);
+  }
+}
+
 TEST(SimulatedDisk, APageThatWasLostIsWrittenAgainWhenItChanges) {
   for (const MountKind kind : kinds) {
     TestDisk disk(kind);

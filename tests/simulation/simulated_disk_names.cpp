@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/check.hpp"
 #include "simulation/simulated_disk_volume.hpp"
@@ -334,6 +335,11 @@ void SimulatedDisk::set_failures(std::string_view mount, const FailureChances& f
 
 void SimulatedDisk::fail_next_writeback(std::string_view mount, int error, unsigned times) {
   volume_of(mount).fail_data(error, times);
+}
+
+void SimulatedDisk::fail_next_sync_of(std::string name, int error) {
+  failing_name_ = std::move(name);
+  failing_error_ = error;
 }
 
 void SimulatedDisk::fail_next_metadata(std::string_view mount, int error, unsigned times) {

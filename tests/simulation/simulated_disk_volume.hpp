@@ -297,6 +297,7 @@ inline std::string_view next_component(std::string_view& path) {
 // An open file description.
 struct Description {
   InodeRef inode;
+  std::string name;  // the last part of the path that it was opened by
   int flags = 0;
   std::uint64_t offset = 0;
   ErrorSequence::Mark file_errors;

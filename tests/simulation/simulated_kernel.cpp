@@ -36,15 +36,6 @@ SimulatedKernel::~SimulatedKernel() {
   the_kernel = nullptr;
 }
 
-void SimulatedKernel::note_opened(int fd, std::string_view path) {
-  is_new_directory_[fd] = path.ends_with("/new");
-}
-
-bool SimulatedKernel::next_new_directory_fails(int fd) {
-  return new_directory_fails_ && is_new_directory_[fd] &&
-         std::exchange(new_directory_fails_, false);
-}
-
 // --- Time and events -----------------------------------------------------------------------------
 
 void SimulatedKernel::set_wall_clock(std::int64_t by_us) {
@@ -274,11 +265,6 @@ void SimulatedKernel::watch(int fd, WakeupWatcher* watcher) {
 std::size_t SimulatedKernel::sockets_open() const {
   return static_cast<std::size_t>(std::ranges::count_if(
       process_->descriptors, [](const Descriptor& d) { return d.socket != nullptr; }));
-}
-
-std::size_t SimulatedKernel::descriptors_open() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(process_->descriptors, [](const Descriptor& d) { return d.open(); }));
 }
 
 }  // namespace gatepost::simulation

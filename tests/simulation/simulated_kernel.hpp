@@ -62,15 +62,6 @@ class SimulatedKernel {
   // The machine sleeps: everything that is due happens late by so much.
   void suspend(SimulatedNs duration) { now_ += duration; }
 
-  // --- Directories of new mail whose names fail to reach the disk ---
-  void set_mail_mount(std::string path) { mail_mount_ = std::move(path); }
-  const std::string& mail_mount() const { return mail_mount_; }
-  void note_opened(int fd, std::string_view path);
-  // The next fsync of a directory called "new" is to fail.
-  void fail_new_directory() { new_directory_fails_ = true; }
-  // Whether it is this one; once.
-  bool next_new_directory_fails(int fd);
-
   // --- Events ---
   void after(SimulatedNs delay, std::function<void()> action);
   // Not when the process that is alive now has died by then.
@@ -120,7 +111,6 @@ class SimulatedKernel {
   // nullptr takes it away.
   void watch(int fd, WakeupWatcher* watcher);
   std::size_t sockets_open() const;
-  std::size_t descriptors_open() const;
 
  private:
   struct Event {
@@ -169,9 +159,6 @@ class SimulatedKernel {
   bool killing_ = false;
   std::uint64_t next_fiber_ = 1;
   std::vector<std::uint64_t> blocking_forbidden_;
-  std::string mail_mount_;
-  std::map<int, bool> is_new_directory_;  // by descriptor, as it was opened last
-  bool new_directory_fails_ = false;
   SimulatedNetwork network_;
 };
 

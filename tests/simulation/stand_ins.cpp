@@ -10,8 +10,8 @@
 #include "base/worker_thread.hpp"
 #include "fmt/format.h"
 #include "simulation/simulated_kernel.hpp"
-#include "sink/file_calls.hpp"
 #include "sink/file_system_facts.hpp"
+#include "sink/files.hpp"
 #include "sink/maildir_name.hpp"
 
 namespace gatepost {
@@ -178,11 +178,7 @@ auto call(DiskCall which, Work&& work) {
 using Disk = simulation::SimulatedDisk;
 
 int open(const char* path, int flags, mode_t mode) {
-  return call(DiskCall::open, [&](Disk& disk) {
-    const int fd = disk.open(path, flags, mode);
-    if (fd >= 0) kernel().note_opened(fd, path);
-    return fd;
-  });
+  return call(DiskCall::open, [&](Disk& disk) { return disk.open(path, flags, mode); });
 }
 int openat(int directory, const char* path, int flags, mode_t mode) {
   return call(DiskCall::openat,
@@ -201,13 +197,7 @@ ssize_t pread(int fd, void* buffer, std::size_t size, off_t offset) {
   return call(DiskCall::pread, [&](Disk& disk) { return disk.pread(fd, buffer, size, offset); });
 }
 int fsync(int fd) {
-  return call(DiskCall::fsync, [&](Disk& disk) {
-    const bool fails = kernel().next_new_directory_fails(fd);
-    if (fails) disk.fail_next_metadata(kernel().mail_mount(), EIO, 1);
-    const int result = disk.fsync(fd);
-    if (fails) disk.fail_next_metadata(kernel().mail_mount(), EIO, 0);
-    return result;
-  });
+  return call(DiskCall::fsync, [&](Disk& disk) { return disk.fsync(fd); });
 }
 int fdatasync(int fd) {
   return call(DiskCall::fdatasync, [&](Disk& disk) { return disk.fdatasync(fd); });

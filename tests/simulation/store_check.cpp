@@ -250,7 +250,7 @@ void StoreCheck::accepted(const Attempt& attempt, const Copies& copies) {
   for (const std::string_view mailbox : attempt.mailboxes()) {
     const auto found = copies.by_mailbox.find(mailbox);
     const unsigned count = found == copies.by_mailbox.end() ? 0 : found->second;
-    if (count == 1 || (count == 0 && !rules_.check_durable)) continue;
+    if (count == 1) continue;
     violation(checks::durable, attempt,
               "is " + std::to_string(count) + " times in " + std::string(mailbox));
   }

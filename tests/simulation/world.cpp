@@ -30,7 +30,6 @@ World::World(const RunOptions& options, const policy::RecipientDirectory& direct
       kernel_(Random(options.seed).fork(4).next(), faults_, record_, disk_) {
   record_.verbose = options.verbose;
   faults_.on_strike = [this](Fault fault, unsigned client) { struck(fault, client); };
-  kernel_.set_mail_mount(std::string(mail_root));
   SimulatedRing::limit_submissions(profile_.submission_entries);
 }
 

@@ -30,10 +30,11 @@ std::size_t World::memory_max() const {
 
 void World::check_each_event() {
   if (!kernel_.process_alive()) return;
-  if (kernel_.heap().bytes() > memory_max())
-    record_.violation(checks::resources,
-                      fmt::format("{} octets of memory are in use, over the bound of {}",
-                                  kernel_.heap().bytes(), memory_max()));
+  const std::size_t used = kernel_.heap().bytes() + kernel_.heap().mapped_bytes();
+  if (used > memory_max())
+    record_.violation(
+        checks::resources,
+        fmt::format("{} octets of memory are in use, over the bound of {}", used, memory_max()));
   if (gateway_ == nullptr || !gateway_->serving()) return;
   const shard::Options& shard = profile_.gateway.shard;
   for (unsigned number = 0; number < gateway_->shard_count(); ++number) {
@@ -139,7 +140,7 @@ void World::struck(Fault fault, unsigned client) {
   struck_.insert(fault);
   for (const auto& each : clients_) {
     if (each->finished() || (client != Faults::everybody && each->number() != client)) continue;
-    coverage_.count(static_cast<Phase>(each->model().phase()), fault);
+    coverage_.count(each->model().phase(), fault);
     // It may look as if it did not read its replies.
     if (fault == Fault::slow_network) each->model().excuse_end();
   }

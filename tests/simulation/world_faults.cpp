@@ -159,7 +159,7 @@ void World::fate_of_disk() {
     if (profile_.mail_mount.kind == MountKind::journaled)
       disk_.fail_next_metadata(mail_root, EIO, static_cast<unsigned>(random.between(1, 3)));
     else
-      kernel_.fail_new_directory();
+      disk_.fail_next_sync_of("new", EIO);
     if (random.percent(30)) {
       disk_.set_read_only(mail_root, true);
       kernel_.after(random.between(1, 10) * second,

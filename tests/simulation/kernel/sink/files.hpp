@@ -1,4 +1,4 @@
-// Stands in for src/sink/file_calls.hpp: the calls end on the simulated disk. Each takes its time,
+// Stands in for src/sink/files.hpp: the calls end on the simulated disk. Each takes its time,
 // in which other fibers run, and may fail by the fault profile; errno is set as by the kernel.
 #pragma once
 
