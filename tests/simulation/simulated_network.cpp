@@ -322,13 +322,12 @@ void Link::server_vanished() {
 }
 
 void Link::transmit_down(Segment segment) {
-  kernel_.after(arrival(down_last_),
-                [self = shared_from_this(), moved = std::move(segment)]() mutable {
-                  self->arrived_down(std::move(moved));
-                });
+  kernel_.after(arrival(down_last_), [self = shared_from_this(), moved = std::move(segment)] {
+    self->arrived_down(moved);
+  });
 }
 
-void Link::arrived_down(Segment segment) {
+void Link::arrived_down(const Segment& segment) {
   if (client_gone_) return;
   if (client_closed_) {
     if (segment.kind == Segment::Kind::octets) reset_server(ECONNRESET);

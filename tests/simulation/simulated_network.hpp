@@ -178,7 +178,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void transmit_up(Segment segment);
   void transmit_down(Segment segment);
   void arrived_up(Segment segment);
-  void arrived_down(Segment segment);
+  void arrived_down(const Segment& segment);
   void deliver_up();
   void acknowledge(std::size_t cost);
   void reset_server(int error);

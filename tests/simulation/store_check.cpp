@@ -274,11 +274,13 @@ void StoreCheck::doubtful(const Attempt& attempt, const Copies& copies) {
   }
   for (const auto& [mailbox, count] : copies.by_mailbox)
     if (count > 1 || copies.ids > 1)
-      violation(checks::not_stored, attempt, text + " more than once, in " + mailbox);
+      violation(checks::not_stored, attempt,
+                std::string(text).append(" more than once, in ").append(mailbox));
   if (rules_.partial_after_crash && (in_doubt || crashed)) return;
   for (const std::string_view mailbox : attempt.mailboxes())
     if (!copies.by_mailbox.contains(mailbox))
-      violation(checks::not_stored, attempt, text + ", but not in " + std::string(mailbox));
+      violation(checks::not_stored, attempt,
+                std::string(text).append(", but not in ").append(mailbox));
 }
 
 void StoreCheck::finish() {

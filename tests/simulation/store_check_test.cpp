@@ -133,7 +133,7 @@ TEST_F(StoreCheckTest, NothingOfAnotherMessage) {
   wrong[0].octets.replace(14, 1, "x");
   EXPECT_EQ(found(wrong), Numbers{4});
   wrong = good;
-  wrong[0].envelope.emplace();
+  wrong[0].envelope = StoredMessage::Envelope{};
   wrong[0].envelope->reverse_path = one.sender;
   wrong[0].envelope->recipients = {one.recipients[0].address};
   EXPECT_EQ(found(wrong), Numbers{4});
