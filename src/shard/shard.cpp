@@ -6,6 +6,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace gatepost::shard {
 namespace {
@@ -16,6 +17,8 @@ constexpr unsigned all_completions = ~0u;
 constexpr std::size_t envelope_budget_bytes = 64 * 1024 * 1024;
 constexpr std::uint16_t buffer_group = 0;
 constexpr std::uint64_t starved_recheck_ms = 1'000;
+// A loop that comes so much later than the last one did not come in time.
+constexpr std::uint64_t standstill_ms = 1'000;
 // How long the kernel is waited for at the end, in ticks: far more than it ever needs.
 constexpr unsigned last_ticks_max = 50;
 // Below this part of its receive buffers a shard asks the sink to hand on what it holds, and
@@ -164,8 +167,14 @@ void Shard::begin_loop() {
 
 void Shard::read_clock() {
   now_ns_ = Clock::monotonic_ns();
-  now_ms_ = now_ns_ / ns_per_ms;
   wall_us_ = Clock::wall_us();
+  // While there are deadlines a loop comes with every tick. Where one is missing for long, the
+  // process was stopped or the machine suspended: peers did not have that time to answer in, and it
+  // counts as one tick.
+  const std::uint64_t before = std::exchange(now_ms_, now_ns_ / ns_per_ms - stood_still_ms_);
+  if (before == 0 || now_ms_ - before <= standstill_ms) return;
+  stood_still_ms_ += now_ms_ - before - TimerWheel::tick_ms;
+  now_ms_ = before + TimerWheel::tick_ms;
 }
 
 Result<Done> Shard::loop() {
@@ -191,7 +200,6 @@ Result<Done> Shard::loop() {
 
 // Completions are worked off: now everything goes out with one submission.
 void Shard::end_of_loop() {
-  if (tick_due_) on_tick();
   // The last loop's replies were submitted and answered for by now.
   if (arena_free_) {
     for (Connection* connection : flushed_) connection->sent = nullptr;
@@ -282,9 +290,7 @@ void Shard::complete(const ring::Completion& completion) {
     case op_accept:
       return on_accept(completion);
     case op_tick:
-      tick_armed_ = false;
-      tick_due_ = true;
-      return;
+      return on_tick();
     case op_control:
       if (!completion.more()) ring_->poll_multishot(control_.fd(), {op_control, 0, 0});
       return on_control();
@@ -360,10 +366,8 @@ void Shard::arm_tick() {
   tick_armed_ = true;
 }
 
-// Behind all completions of its loop: after a standstill (a stopped process, a suspended machine)
-// what peers have sent in the meantime counts before their deadlines do.
 void Shard::on_tick() {
-  tick_due_ = false;
+  tick_armed_ = false;
   wheel_.advance(now_ms_, [this](std::uint32_t slot) { on_deadline(slot); });
   if (!starved_.empty() && buffers_->unused() == 0) dismiss_holders();
   for (std::uint32_t listener : accepts_paused_)

@@ -247,11 +247,11 @@ class Shard final : public SinkHost, private smtp::SessionHost {
   std::string_view cause_;  // for the log line of what is being answered
 
   MonotonicNs now_ns_ = 0;
-  std::uint64_t now_ms_ = 0;
+  std::uint64_t now_ms_ = 0;  // for deadlines: without the time that the shard stood still
+  std::uint64_t stood_still_ms_ = 0;
   WallUs wall_us_ = 0;
   __kernel_timespec tick_{};
   bool tick_armed_ = false;
-  bool tick_due_ = false;
   bool relieve_due_ = false;
   bool buffers_low_ = false;
   bool arena_free_ = true;
